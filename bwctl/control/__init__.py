@@ -1,0 +1,1 @@
+"""The control protocol without I/O: legality table, sessions, negotiation, time arithmetic."""

@@ -1,0 +1,1 @@
+"""bwctld: options, configuration file, and the service that twistd runs."""

@@ -1,0 +1,1 @@
+"""Programs that run as child processes: guard and embedded tester; standard library only."""

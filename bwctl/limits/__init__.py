@@ -1,0 +1,1 @@
+"""Limit classes, assign rules and user keys. Pure: parsers take text."""

@@ -1,0 +1,1 @@
+"""Twisted carries what the pure rooms decide: protocols, services, child processes."""

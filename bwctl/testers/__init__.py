@@ -1,0 +1,1 @@
+"""One module per tester: what to run, how to know that it listens, how to read its output."""

@@ -1,0 +1,1 @@
+"""Octets to message values and back; the AES block stream. Pure: no socket, no clock."""
