@@ -17,6 +17,7 @@ NTPTime = NewType("NTPTime", int)
 """A moment: ticks of 2**-32 s since 1900-01-01 UTC (wire.md 3.1). On the wire it has 64 bits."""
 
 NTP_MAX = NTPTime((1 << 64) - 1)
+NEVER = NTPTime(0)  # on the wire: "no time"
 
 SID = NewType("SID", bytes)
 """Session id, 16 octets, made by the server daemon (wire.md 5)."""
