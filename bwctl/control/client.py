@@ -127,6 +127,11 @@ class ClientSession(Session):
         """The version spoken: the server's, at most ours (wire.md 7.2)."""
         return min(self._greeting.version, PROTOCOL_VERSION) if self._greeting else 0
 
+    @property
+    def holds_reservation(self) -> bool:
+        """Whether there is something to give back."""
+        return self.state is State.RESERVED
+
     def next_event(self) -> ClientEvent | None:
         """What has arrived, one message at a time; None until there is a whole one.
 
@@ -151,7 +156,8 @@ class ClientSession(Session):
         Raises:
             NoCommonMode: there is no such mode; close the connection.
         """
-        assert self._greeting is not None, "greet() before ServerGreeted"
+        self._check(Message.CLIENT_GREETING)
+        assert self._greeting is not None  # since the message is legal
         self.mode = self._identity.choose(self._greeting.modes)
         self._advance(Message.CLIENT_GREETING)
         if self.mode is Mode.OPEN or self._identity.key is None:

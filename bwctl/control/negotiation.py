@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bwctl.errors import AcceptType
-from bwctl.values import NO_SID, SID, NTPTime, Role
+from bwctl.values import NO_SID, NTP_MAX, SID, NTPTime, Role
 from bwctl.wire.messages import TestAccept
 
 MAX_ROUNDS = 50  # C has no bound; two daemons of which one rounds would never end
@@ -47,7 +47,7 @@ class Negotiation:
     """One test's search for a moment. `ask` says what to send, `answer` takes the reply."""
 
     def __init__(self, first: NTPTime, latest: NTPTime, tool_port: int = 0) -> None:
-        self._latest = latest
+        self._latest = latest or NTP_MAX  # 0 = no limit, as on the wire
         self._held: dict[Role, NTPTime] = {}
         self._sid = NO_SID
         self._tool_port = tool_port

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bwctl.control.legality import CONTROL, Message, State, Table
 from bwctl.control.session import MAX_RESULT, Session, Stopped
-from bwctl.errors import AcceptType, RemoteProtocolError
+from bwctl.errors import AcceptType, LocalProtocolError, RemoteProtocolError
 from bwctl.values import NEVER, NO_SID, SID, ErrorEstimate, NTPTime, ToolID
 from bwctl.wire.crypto import KEY_SIZE, ZERO_BLOCK, AESStream, open_token
 from bwctl.wire.fields import PROTOCOL_VERSION, Mode
@@ -60,7 +60,7 @@ class CancelAsked:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedAsked:
-    """A request that nobody could carry out; answer with `deny`."""
+    """A request that nobody could carry out; answer with `deny`. What is held goes with it."""
 
     reason: str
 
@@ -141,7 +141,7 @@ class ServerSession(Session):
         self._greeting = greeting = ClientGreeting.decode(octets)
         self._advance(Message.CLIENT_GREETING)
         self.peer_extensions = greeting.extensions & self._extensions
-        user = "" if greeting.mode is Mode.OPEN else greeting.user.decode("utf-8", "replace")
+        user = "" if greeting.mode is Mode.OPEN else greeting.user.decode("utf-8", "surrogateescape")
         return ClientGreeted(greeting.mode, user, self.version)
 
     @property
@@ -165,7 +165,10 @@ class ServerSession(Session):
 
     def open(self, tools: ToolID, started: NTPTime) -> bytes:
         """ServerOK and uptime block: the client may ask now. Only after `verify` said yes."""
-        assert self._greeting is not None, "open() before ClientGreeted"
+        self._check(Message.SERVER_OK)
+        assert self._greeting is not None  # since the message is legal
+        if self._session_key is None and self._greeting.mode is not Mode.OPEN:
+            raise LocalProtocolError("open() before verify() said yes")
         self._advance(Message.SERVER_OK)
         iv = ZERO_BLOCK
         if self._session_key is not None:
@@ -196,14 +199,14 @@ class ServerSession(Session):
         octets = self._take(TestRequest.size(self.version))
         if octets is None:
             return None
+        held = self.state is State.RESERVED
+        if held and TestRequest.sid_of(octets) != self._sid:
+            raise RemoteProtocolError("an update for another session")
         try:
             request = TestRequest.decode(octets, self.version)
         except UnsupportedRequest as error:
             self._advance(Message.TEST_REQUEST)
             return UnsupportedAsked(str(error))
-        held = self.state is State.RESERVED
-        if held and request.sid != self._sid:
-            raise RemoteProtocolError("an update for another session")
         self._advance(Message.TEST_REQUEST)
         # A time of 0 cancels; where nothing is held, it is a cancel of what is gone already.
         return TestAsked(request, held) if request.time else CancelAsked(request.sid)

@@ -112,6 +112,11 @@ class Session:
         self._advance(self._their_stop)
         return Stopped(stop.accept, stop.output(tail))
 
+    @property
+    def may_stop(self) -> bool:
+        """Whether a test is on that our end has not stopped yet."""
+        return (self.state, self._own_stop) in self._table
+
     def stop(self, accept: AcceptType, output: bytes = b"") -> bytes:
         """Our StopSession; exactly one per test, before or after the other end's."""
         self._advance(self._own_stop)

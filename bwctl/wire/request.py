@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bwctl.errors import BWCTLError, RemoteProtocolError
-from bwctl.values import NO_SID, SID, ErrorEstimate, Kind, NTPTime, Role, TestSpec, ToolID, kind_of
+from bwctl.values import (
+    NO_SID,
+    SID,
+    SID_SIZE,
+    ErrorEstimate,
+    Kind,
+    NTPTime,
+    Role,
+    TestSpec,
+    ToolID,
+    kind_of,
+)
 from bwctl.wire import fields
 from bwctl.wire.crypto import ZERO_BLOCK
 from bwctl.wire.messages import TEST_REQUEST
@@ -19,6 +30,7 @@ _THROUGHPUT = struct.Struct(
 _LATENCY = struct.Struct("!HHHxxB8xBxx")
 _TRACE = struct.Struct("!BBH13xBxx")
 _TAIL = struct.Struct("!IBBBxHxxBBBB")  # 96-111
+_SID_OFFSET = 60
 _MAX_EXPONENT = 32
 
 
@@ -44,13 +56,19 @@ class TestRequest:
         """Octets of a request in a protocol version."""
         return 128 if version >= 1 else 112
 
+    @staticmethod
+    def sid_of(octets: bytes) -> SID:
+        """The session that a request is about, also where `decode` finds it unsupported."""
+        return SID(octets[_SID_OFFSET : _SID_OFFSET + SID_SIZE])
+
     def encode(self, version: int = fields.PROTOCOL_VERSION) -> bytes:
         """The octets for a peer of a version; what that version lacks is left out."""
         spec = self.spec
         family = spec.server.version
+        udp = spec.udp and spec.kind is Kind.THROUGHPUT
         head = _COMMON.pack(
             TEST_REQUEST,
-            (0x10 if spec.udp else 0) | family,
+            (0x10 if udp else 0) | family,
             self.role is Role.CLIENT,
             self.role is Role.SERVER,
             spec.duration,
@@ -71,12 +89,12 @@ class TestRequest:
         """From exactly `size(version)` octets.
 
         Raises:
-            RemoteProtocolError: integrity, roles, address family or error estimate are wrong.
+            RemoteProtocolError: type, integrity, roles, address family or error are wrong.
             UnsupportedRequest: not exactly one known tool, or a rate beyond 64 bits.
         """
         fields.check_zero(octets[-16:], "TestRequest")
         (
-            _,
+            message,
             kinds,
             as_client,
             as_server,
@@ -89,6 +107,8 @@ class TestRequest:
             server,
             sid,
         ) = _COMMON.unpack_from(octets)
+        if message != TEST_REQUEST:
+            raise RemoteProtocolError(f"message type {message} is not a TestRequest")
         if bool(as_client) == bool(as_server):
             raise RemoteProtocolError("a TestRequest that does not name one role")
         family = kinds & 0x0F

@@ -1,0 +1,306 @@
+"""The options that all clients share. Source: clients.md 2.1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bwctl.cli import units
+from bwctl.cli.auth import FORM, read_modes
+from bwctl.cli.hosts import parse_host, parse_port
+from bwctl.cli.optiontable import Group, Opt
+from bwctl.values import LATENCY_TOOLS, THROUGHPUT_TOOLS, TRACE_TOOLS, Kind, ToolID
+
+FACILITIES = (
+    *("auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog"),
+    *("user", "uucp", *(f"local{number}" for number in range(8))),
+)
+UNITS = "bBkKmMgGaA"  # wire.md 2.6a
+PATH_LIMIT = 4096 - 64  # octets; room for the names of result files
+
+
+def facility(text: str) -> str:
+    """A syslog facility by name."""
+    if text.lower() not in FACILITIES:
+        raise ValueError(f"facility must be one of {', '.join(FACILITIES)}")
+    return text.lower()
+
+
+def directory(text: str) -> str:
+    """A directory name that leaves room for file names."""
+    if not 0 < len(text.encode(errors="surrogateescape")) <= PATH_LIMIT:
+        raise ValueError(f"directory name must have 1 to {PATH_LIMIT} octets")
+    return text
+
+
+def local_address(text: str) -> str:
+    """A name, address or interface without a port."""
+    if not text or text.startswith("-") or any(c.isspace() for c in text):
+        raise ValueError("not a host name, address or interface")
+    return text
+
+
+TOOLS_OF = {
+    Kind.THROUGHPUT: ("bwctl", THROUGHPUT_TOOLS),
+    Kind.LATENCY: ("bwping", LATENCY_TOOLS),
+    Kind.TRACE: ("bwtraceroute", TRACE_TOOLS),
+}
+TOOL_NAMES = {tool.name.lower().replace("_", "-"): tool for tool in ToolID if tool.name and tool}
+
+
+def tools_of(kind: Kind) -> Callable[[str], tuple[ToolID, ...]]:
+    """A reader of tester names, in order and without repetition, of one kind of test."""
+    own = ", ".join(name for name, tool in TOOL_NAMES.items() if tool & TOOLS_OF[kind][1])
+
+    def tool(name: str) -> ToolID:
+        found = TOOL_NAMES.get(name.lower(), ToolID.NONE)
+        for program, tools in TOOLS_OF.values():
+            if found & tools and tools is not TOOLS_OF[kind][1]:
+                raise ValueError(f"{name} is a tester of {program}")
+        if not found:
+            raise ValueError(f"tester {name!r} is not one of {own}")
+        return found
+
+    return lambda text: tuple(dict.fromkeys(tool(name.strip()) for name in text.split(",")))
+
+
+def ends(kind: Kind) -> Group:
+    """The options that say where to test and with what."""
+    return Group(
+        "Test ends",
+        (
+            Opt(
+                short="c",
+                long="receiver",
+                field="receiver",
+                metavar="HOST",
+                read=parse_host,
+                once=True,
+                help="daemon of the end that receives the data (default: this host)",
+                more=f"Authentication words may follow: {FORM}. See HOSTS and AUTHENTICATION.",
+            ),
+            Opt(
+                short="s",
+                long="sender",
+                field="sender",
+                metavar="HOST",
+                read=parse_host,
+                once=True,
+                help="daemon of the end that sends the data (default: this host)",
+                more=f"Authentication words may follow: {FORM}.",
+            ),
+            Opt(
+                short="A",
+                long="authmethod",
+                field="modes",
+                metavar="MODE",
+                read=read_modes,
+                once=True,
+                help="authentication for hosts without words of their own (default: O)",
+                more=f"The words after the option have the form {FORM}.",
+            ),
+            Opt(
+                short="4",
+                long="ipv4",
+                field="ip_version",
+                const=4,
+                apart="family",
+                help="use IPv4 only",
+            ),
+            Opt(
+                short="6",
+                long="ipv6",
+                field="ip_version",
+                const=6,
+                apart="family",
+                help="use IPv6 only",
+            ),
+            Opt(
+                short="B",
+                long="local_address",
+                field="local_address",
+                metavar="ADDRESS",
+                read=local_address,
+                help="address or interface from which the daemons are contacted",
+                more="The addresses of the test itself do not change.",
+            ),
+            Opt(
+                short="T",
+                long="tool",
+                field="tools",
+                metavar="NAMES",
+                read=tools_of(kind),
+                help="testers to use, a list with commas: the first that both ends have",
+            ),
+            Opt(
+                short="o",
+                long="flip",
+                field="flip",
+                help="the receiver connects to the sender, for a receiver behind a firewall",
+                more="The direction of the data stays as it is.",
+            ),
+            Opt(
+                short="E",
+                long="no_endpoint",
+                field="no_endpoint",
+                help="the end that is the tester's server needs no daemon",
+            ),
+            Opt(
+                long="tester_port",
+                field="tester_port",
+                metavar="PORT",
+                read=parse_port,
+                help="port of the tester at the end without a daemon; only with -E",
+            ),
+        ),
+    )
+
+
+TOS = Opt(
+    short="S",
+    long="tos",
+    field="tos",
+    metavar="VALUE",
+    read=units.tos,
+    once=True,
+    apart="type of service",
+    help="TOS octet of the packets, even, 0 to 254; 0x for hexadecimal",
+)
+
+SCHEDULE = Group(
+    "Time and repetition",
+    (
+        Opt(
+            short="n",
+            long="num_tests",
+            field="num_tests",
+            metavar="N",
+            read=units.whole("number of tests", 0, units.U32),
+            help="how many tests (default: 1, or no end with -I, --streaming, --schedule)",
+        ),
+        Opt(
+            short="I",
+            long="test_interval",
+            field="test_interval",
+            metavar="SECONDS",
+            read=units.whole("test interval", 0, units.YEAR),
+            apart="repetition",
+            help="time from one test to the next, at least the duration + 2",
+        ),
+        Opt(
+            short="R",
+            long="randomize",
+            field="randomize",
+            metavar="PERCENT",
+            read=units.whole("random part of the interval", 0, 50),
+            help="vary the interval by up to this part, 0 to 50 (default: 10)",
+        ),
+        Opt(
+            long="streaming",
+            field="streaming",
+            apart="repetition",
+            help="start the next test as soon as the last one ends",
+        ),
+        Opt(
+            long="schedule",
+            field="schedule",
+            metavar="TIMES",
+            read=units.schedule,
+            apart="repetition",
+            help="test at these local times: a list of HH, HH:MM, HH:MM:SS or *:MM",
+        ),
+        Opt(
+            short="L",
+            long="latest_time",
+            field="latest_time",
+            metavar="SECONDS",
+            read=units.whole("latest time", 0, units.YEAR),
+            help="wait at most this long for a free time slot",
+            more="The default is twice the duration but at least 600 seconds; with -I it is "
+            "the rest of the interval, at most half of it.",
+        ),
+        Opt(
+            short="a",
+            long="allow_ntp_unsync",
+            field="allow_unsync_s",
+            metavar="SECONDS",
+            read=units.decimal("clock error", 0, units.YEAR),
+            help="accept clocks that are not synchronised; assume they err by this much",
+        ),
+    ),
+)
+
+OUTPUT = Group(
+    "Output",
+    (
+        Opt(
+            long="json",
+            field="json",
+            help="print one JSON object per test on stdout and nothing else there",
+            more="Its first key is schema, with the value bwctl.result/1. A test that failed "
+            "gives an object with the key error.",
+        ),
+        Opt(
+            short="x",
+            long="both",
+            field="both",
+            help="show the output of both ends",
+        ),
+        Opt(
+            short="y",
+            long="format",
+            field="output_format",
+            metavar="C",
+            read=units.character("output format"),
+            help="output format of the tester, one character",
+        ),
+        Opt(
+            long="parsable",
+            field="parsable",
+            help="use the tester's format for programs instead of -y",
+            more="Lines of the daemons and warnings of the tester go to stderr.",
+        ),
+        Opt(
+            short="p",
+            long="print",
+            field="to_files",
+            help="write the output to files and print their names",
+        ),
+        Opt(
+            short="d",
+            long="output_dir",
+            field="output_dir",
+            metavar="DIR",
+            read=directory,
+            help="directory for the files of -p (default: the current one)",
+        ),
+        Opt(
+            short="v",
+            long="verbose",
+            field="verbose",
+            counts=True,
+            help="tell more; twice: tell everything",
+        ),
+        Opt(
+            short="q",
+            long="quiet",
+            field="quiet",
+            help="no progress and no summary on stderr; failures are still told",
+        ),
+        Opt(
+            short="r",
+            long="syslog_to_stderr",
+            field="syslog_to_stderr",
+            help="send log messages to stderr as well as to syslog",
+        ),
+        Opt(
+            short="e",
+            long="facility",
+            field="facility",
+            metavar="NAME",
+            read=facility,
+            help="syslog facility (default: user)",
+        ),
+        Opt(short="V", long="version", field="", help="print the version and exit"),
+        Opt(short="h", long="help", field="", help="print this help and exit"),
+    ),
+)

@@ -1,0 +1,218 @@
+"""From the command line to Options: everything checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import time
+from typing import Any
+
+from bwctl.cli.auth import AuthWords
+from bwctl.cli.exits import UsageError
+from bwctl.cli.hosts import HostPort
+from bwctl.cli.parser import Given, build
+from bwctl.cli.program import Program
+from bwctl.cli.words import clean
+from bwctl.values import IPAddress, TestSpec, ToolID
+
+UDP_BANDWIDTH = 1_000_000  # bit/s, where -b is not given
+LEAD_FLOOR_S = 4  # an idle daemon offers no start before twice its own 1.5 s of fuzz, and 1 s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user wants. 0, "" and None: not given. Source: clients.md 2."""
+
+    # test ends
+    receiver: HostPort | None = None
+    sender: HostPort | None = None
+    receiver_auth: AuthWords = AuthWords()
+    sender_auth: AuthWords = AuthWords()
+    ip_version: int = 0  # 4 or 6
+    local_address: str = ""
+    tools: tuple[ToolID, ...] = ()  # in the order of preference
+    flip: bool = False
+    no_endpoint: bool = False
+    tester_port: int = 0
+    # test
+    duration: int = 10  # seconds
+    udp: bool = False
+    bandwidth: int = 0  # bit/s
+    parallel: int = 0  # streams
+    omit: int = 0  # seconds
+    report_interval_ms: int = 0
+    buffer_length: int = 0  # octets
+    window: int = 0  # octets
+    dynamic_window: bool = False
+    mss: int = 0  # octets
+    tos: int = 0  # TOS octet, of -D or -S
+    units: str = ""
+    # time and repetition
+    num_tests: int = 0
+    test_interval: int = 0  # seconds
+    randomize: int = 10  # percent
+    streaming: bool = False
+    schedule: tuple[time, ...] = ()  # local times of day
+    latest_time: int = 0  # seconds
+    allow_unsync_s: float = 0.0
+    # output
+    json: bool = False
+    both: bool = False
+    output_format: str = ""
+    parsable: bool = False
+    to_files: bool = False
+    output_dir: str = ""
+    verbose: int = 0
+    quiet: bool = False
+    syslog_to_stderr: bool = False
+    facility: str = "user"
+
+    @property
+    def endless(self) -> bool:
+        """Whether only a signal ends the tests. Source: clients.md 9.1."""
+        return not self.num_tests and bool(self.test_interval or self.streaming or self.schedule)
+
+    @property
+    def count(self) -> int | None:
+        """How many tests to make; None: no end."""
+        return None if self.endless else self.num_tests or 1
+
+    @property
+    def latest_s(self) -> int:
+        """Longest wait for a time slot, seconds. Source: clients.md 7.3."""
+        if self.latest_time:
+            return self.latest_time
+        if self.test_interval:
+            return min(self.test_interval - self.duration, self.test_interval // 2)
+        return max(2 * self.duration, 600)
+
+    @property
+    def silent(self) -> bool:
+        """No progress and no summary; -v wins over -q."""
+        return self.quiet and not self.verbose
+
+    def spec(
+        self, tool: ToolID, *, client: IPAddress, server: IPAddress, parsable_format: str = ""
+    ) -> TestSpec:
+        """The test as both ends have to agree on it.
+
+        Args:
+            tool: the tester chosen.
+            client, server: addresses of the tester's client and server.
+            parsable_format: `ITester.parsable_format`, used with --parsable.
+        """
+        same = {name: getattr(self, name) for name in _SPEC_FIELDS}
+        return TestSpec(
+            tool=tool,
+            client=client,
+            server=server,
+            verbose=bool(self.verbose),
+            server_sends=self.flip,
+            no_server_endpoint=self.no_endpoint,
+            output_format=parsable_format if self.parsable else self.output_format,
+            **same,
+        )
+
+
+_SPEC_FIELDS = (
+    *("duration", "tos", "udp", "bandwidth", "buffer_length", "window", "dynamic_window"),
+    *("report_interval_ms", "parallel", "mss", "omit", "units"),
+)
+
+
+def parse(program: Program, arguments: Sequence[str]) -> Options:
+    """Read a command line, without the program's name.
+
+    Raises:
+        UsageError: it cannot be used; the message names the option and the rule.
+        SystemExit: with 0, after help or version was printed.
+    """
+    words = clean(program.options(), arguments)
+    given = Given()
+    build(program).parse_args(words.plain, given)
+    fields = {name: value for name, value in vars(given).items() if name not in ("met", "modes")}
+    default = words.auth.get("authmethod", AuthWords())
+    options = Options(
+        receiver_auth=words.auth.get("receiver", default),
+        sender_auth=words.auth.get("sender", default),
+        **_defaults(program, fields),
+    )
+    for broken, message, hint in _RULES:
+        if broken(options):
+            raise UsageError(message.format(options), hint.format(options))
+    return options
+
+
+def _defaults(program: Program, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with those defaults that depend on others."""
+    bandwidth = UDP_BANDWIDTH if fields.get("udp") else 0
+    return {"tools": program.default_tools, "bandwidth": bandwidth} | fields
+
+
+def remarks(options: Options) -> list[str]:
+    """What is legal but probably not meant; for stderr."""
+    return [text.format(options) for doubtful, text in _REMARKS if doubtful(options)]
+
+
+def _wrong_family(options: Options) -> bool:
+    """Whether -4 or -6 excludes an address that was given."""
+    return bool(options.ip_version and _families(options) - {options.ip_version})
+
+
+def _families(options: Options) -> set[int]:
+    """The IP versions of the ends that are written as addresses."""
+    ends = (end for end in (options.receiver, options.sender) if end)
+    return {address.version for end in ends if (address := end.address)}
+
+
+_Rule = tuple[Callable[[Options], Any], str, str]
+_RULES: tuple[_Rule, ...] = (
+    (
+        lambda o: not (o.receiver or o.sender),
+        "no host: give -c RECEIVER, -s SENDER or both",
+        "",
+    ),
+    (
+        _wrong_family,
+        "-{0.ip_version}: an address of the other IP version was given",
+        "",
+    ),
+    (
+        lambda o: not o.ip_version and len(_families(o)) > 1,
+        "one host is an IPv4 address and the other an IPv6 address",
+        "a test needs two addresses of the same IP version",
+    ),
+    (
+        lambda o: o.tester_port and not o.no_endpoint,
+        "--tester_port {0.tester_port}: only with -E",
+        "the daemons agree on a port by themselves",
+    ),
+    (
+        lambda o: o.test_interval and o.test_interval < o.duration + 2,
+        "-I {0.test_interval}: test interval must be at least the duration + 2 seconds",
+        "the duration is {0.duration} seconds",
+    ),
+    (
+        lambda o: o.udp and not o.bandwidth,
+        "-b 0: UDP needs a rate",
+        "leave -b out for 1 Mbit/s",
+    ),
+    (
+        lambda o: o.json and o.to_files,
+        "--json: not together with -p",
+        "redirect stdout to a file",
+    ),
+)
+
+_REMARKS: tuple[tuple[Callable[[Options], Any], str], ...] = (
+    (lambda o: o.quiet and o.verbose, "-q has no effect together with -v"),
+    (lambda o: o.output_dir and not o.to_files, "-d has no effect without -p"),
+    (lambda o: o.parsable and o.output_format, "-y has no effect together with --parsable"),
+    (lambda o: o.dynamic_window and o.udp, "-W has no effect with -u"),
+    (lambda o: o.mss and o.udp, "-m has no effect with -u"),
+    (
+        lambda o: 0 < o.latest_time < LEAD_FLOOR_S,
+        "-L {0.latest_time}: even an idle daemon offers no time slot "
+        f"before about {LEAD_FLOOR_S} seconds; expect the answer busy",
+    ),
+)

@@ -1,0 +1,103 @@
+"""Classic stdout, result files and --parsable. Source: clients.md 10."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bwctl.results import EndResult, Side, TestResult
+from bwctl.values import NTPTime, Role
+
+_FILE_ENDING = {Side.RECEIVER: ".recv.bw", Side.SENDER: ".send.bw"}
+
+# line feed and tab stay; other control characters and those that turn the line round do not
+_UNSAFE = re.compile("[^\n\t -~\xa0-\u2027\u202f-\u2065\u206a-\U0010ffff]|[\ud800-\udfff]")
+
+_REMARK = re.compile(
+    rb"^(?:bwctl|warning|WARNING): ([^\n]*)\n?"
+    # a line of the daemon starts in mid-line where the tester's last line has no end
+    rb"|(?<=[}\]0-9])bwctl: ([^\n]*)",
+    re.MULTILINE,
+)
+_JSON = re.compile(rb"^\{.*^[{}][^\n]*\n?|^\{[^\n]*\n?", re.MULTILINE | re.DOTALL)
+
+
+def sanitise(text: str | bytes) -> str:
+    """A remote text fit for a terminal: what could steer it is shown as an escape."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return _UNSAFE.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+def shown_ends(result: TestResult, both: bool) -> list[tuple[Side, EndResult]]:
+    """The ends whose output the user gets, server role first.
+
+    Without -x it is the end that the tester's results come from; if it sent none, the other.
+    """
+    without_server = result.spec is not None and result.spec.no_server_endpoint
+    wanted = Role.CLIENT if without_server else result.results_role
+    answered = [(side, end) for side, end in result.ends() if end.answered]
+    chosen = [] if both else [item for item in answered if item[1].role is wanted]
+    return sorted(chosen or answered, key=lambda item: item[1].role is not Role.SERVER)
+
+
+def classic(result: TestResult, *, both: bool, parsable: bool = False, safe: bool = False) -> bytes:
+    """What stdout gets of one test.
+
+    Args:
+        both: -x.
+        parsable: --parsable; leaves out what `remarks_of` gives.
+        safe: for a terminal; otherwise the tester's output goes out octet for octet.
+    """
+    return b"".join(
+        frame(side, _body(end, parsable, safe)) for side, end in shown_ends(result, both)
+    )
+
+
+def frame(side: Side, body: bytes) -> bytes:
+    """One end's output between its START and END lines. Source: clients.md 10.2."""
+    name = side.name.encode()
+    return b"\n%b START\n%b\n%b END\n" % (name, body, name)
+
+
+def _body(end: EndResult, parsable: bool, safe: bool) -> bytes:
+    raw = machine_part(end.raw) if parsable else end.raw
+    return sanitise(raw).encode() if safe else raw
+
+
+def machine_part(raw: bytes) -> bytes:
+    """A tester's output in its format for programs, without what else was written between."""
+    return _split(raw)[0]
+
+
+def remarks_of(raw: bytes) -> list[str]:
+    """The lines that `machine_part` leaves out, fit for stderr."""
+    return [sanitise(line) for line in _split(raw)[1]]
+
+
+def _split(raw: bytes) -> tuple[bytes, list[bytes]]:
+    """Machine part and remarks: lines of the daemon, warnings, and all outside of JSON objects."""
+    remarks = [match[1] or match[2] or b"" for match in _REMARK.finditer(raw)]
+    data = _REMARK.sub(b"", raw)
+    if json := _JSON.search(data):
+        # iperf3 -J -V writes its segment size as text before the object
+        outside = data[: json.start()] + data[json.end() :]
+        return json[0], outside.splitlines() + remarks
+    return data, remarks
+
+
+def files(result: TestResult, *, both: bool, parsable: bool = False) -> Iterator[tuple[str, bytes]]:
+    """Names, without directory, and contents of the files of -p. Source: clients.md 10.4."""
+    if result.reserved_start is None:
+        return
+    for side, end in shown_ends(result, both):
+        yield file_name(result.reserved_start, side), _body(end, parsable, safe=False)
+
+
+def file_name(start: NTPTime, side: Side) -> str:
+    """The name of a result file."""
+    return f"{start:020d}{_FILE_ENDING[side]}"

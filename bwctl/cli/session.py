@@ -1,0 +1,322 @@
+"""What a client does once its command line is right: tests in turn, and their output."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import LoopingCall, deferLater
+
+from bwctl.cli.auth import Credentials
+from bwctl.cli.credentials import AllCredentials
+from bwctl.cli.exits import ExitStatus, UsageError, complaint
+from bwctl.cli.hosts import HostPort
+from bwctl.cli.jsonform import json_text
+from bwctl.cli.options import Options
+from bwctl.cli.output import classic, files, remarks_of, sanitise, shown_ends
+from bwctl.cli.program import Program
+from bwctl.cli.progress import Phase, Progress
+from bwctl.cli.summary import summary_text
+from bwctl.cli.verdict import judge
+from bwctl.control.client import Identity
+from bwctl.daemon.build import Configuration, make_host
+from bwctl.daemon.config_files import load_client_settings
+from bwctl.errors import ConfigurationError
+from bwctl.interfaces import ITester
+from bwctl.limits.keys import KeyRing
+from bwctl.net.clock import SystemClock
+from bwctl.net.conductor import Conductor, Step, Wish
+from bwctl.net.failures import SessionFailure
+from bwctl.net.host import EVERYTHING, Host
+from bwctl.net.pair import EndWish, Opener, Pair, Surroundings
+from bwctl.net.timers import Timers
+from bwctl.results import Failure, TestResult
+from bwctl.testers.registry import BUILT_IN
+from bwctl.values import IPAddress, TestSpec
+from bwctl.wire.fields import Mode
+
+_AFTER_FAILURE_S = 60.0  # with --streaming
+_TICK_S = 0.2
+_PHASES = {
+    Step.NEGOTIATING: Phase.NEGOTIATING,
+    Step.WAITING: Phase.WAITING,
+    Step.RUNNING: Phase.RUNNING,
+    Step.COLLECTING: Phase.COLLECTING,
+}
+
+
+def run_session(program: Program, options: Options, credentials: AllCredentials) -> int:
+    """Run all tests; returns the exit status: that of the first test that failed, or 0."""
+    from twisted.internet import reactor
+
+    session = Session(program, options, credentials, reactor)
+    status: list[int] = []
+    running: list[Deferred[int]] = []
+
+    def begin() -> None:
+        task = Deferred.fromCoroutine(session.run())
+        running.append(task)
+        task.addCallbacks(status.append, session.broken)
+        task.addBoth(lambda _: reactor.stop())
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # In the reactor's own thread of control, not in the middle of whatever runs.
+        reactor.callFromThread(session.interrupt, running)  # type: ignore[attr-defined]
+
+    reactor.callWhenRunning(begin)
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, interrupt)
+    reactor.run()
+    return status[0] if status else session.last_status
+
+
+class Session:
+    """All tests of one command line."""
+
+    def __init__(
+        self, program: Program, options: Options, credentials: AllCredentials, reactor: Any
+    ) -> None:
+        self._program = program
+        self._options = options
+        self._reactor = reactor
+        self._settings = _client_settings()
+        sync_fuzz = options.allow_unsync_s or self._settings.sync_fuzz
+        self._clock = SystemClock(sync_fuzz)
+        self._timers = Timers(reactor, self._clock)
+        self._receiver = _wish(options.receiver, credentials.receiver)
+        self._sender = _wish(options.sender, credentials.sender)
+        self._pair: Pair | None = None
+        self._planned = 0.0
+        self.last_status = int(ExitStatus.INTERNAL)
+        self._progress = Progress(
+            sys.stderr,
+            options.silent,
+            sys.stderr.isatty(),
+            program=program.name,
+            columns=_columns(),
+        )
+
+    # -- the sequence of tests -------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """All tests, with the pauses between them."""
+        status, number, failed = 0, 0, False
+        drawing = LoopingCall(lambda: self._progress.tick(self._clock.mono()))
+        drawing.clock = self._reactor
+        drawing.start(_TICK_S, now=False)
+        try:
+            while self._options.count is None or number < self._options.count:
+                number += 1
+                await self._pause(number, failed)
+                result = await self._test(number)
+                self._show(result)
+                failed = result.failure is not None
+                if result.failure is not None:
+                    status = status or result.failure.exit_status
+        finally:
+            drawing.stop()
+            self._progress.close()
+            self._close()
+        return status
+
+    async def _pause(self, number: int, failed: bool) -> None:
+        delay = self._delay(number, failed)
+        if delay > 3 and not self._options.silent:
+            self._progress.note(f"next test in {delay:.0f} s")
+        if delay > 0:
+            await deferLater(self._reactor, delay)
+        self._planned = self._clock.mono()
+
+    def _delay(self, number: int, failed: bool) -> float:
+        """Seconds until the next test. Source: clients.md 9.2; the first one need not wait."""
+        options = self._options
+        if options.schedule:
+            return _until_next(options.schedule, datetime.now())
+        if number == 1:
+            return 0.0
+        if options.streaming:
+            return _AFTER_FAILURE_S if failed else 0.0
+        spread = options.test_interval * options.randomize / 100
+        jitter = random.uniform(-spread, spread)  # noqa: S311 - spreads load, keeps no secret
+        due = self._planned + options.test_interval + jitter
+        return max(0.0, due - self._clock.mono()) if options.test_interval else 0.0
+
+    def interrupt(self, running: list[Deferred[int]]) -> None:
+        """A signal: give everything back and end."""
+        self.last_status = int(ExitStatus.INTERRUPTED)
+        for task in running:
+            task.cancel()
+        if not running:
+            self._reactor.stop()
+
+    def broken(self, failure: Any) -> None:
+        """The sequence did not come to its end."""
+        if failure.check(CancelledError):
+            self._complain(ExitStatus.INTERRUPTED.failure("interrupted; nothing is left behind"))
+            return
+        self.last_status = int(ExitStatus.INTERNAL)
+        text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
+        self._complain(ExitStatus.INTERNAL.failure(f"a defect of this program: {text}"))
+        if self._options.verbose:
+            sys.stderr.write(failure.getTraceback())
+
+    # -- one test --------------------------------------------------------------------------------
+
+    async def _test(self, number: int) -> TestResult:
+        conductor: Conductor | None = None
+        try:
+            pair = await self._open()
+            conductor = Conductor(self._around(), pair, self._test_wish())
+            result = await conductor.run()
+            failure = judge(result)
+        except SessionFailure as error:
+            result = conductor.result if conductor is not None else TestResult()
+            failure = ExitStatus[error.code.upper()].failure(error.message, error.hint)
+            self._close()
+        return replace(result, number=number, failure=failure)
+
+    async def _open(self) -> Pair:
+        """The connections of the last test if they still serve, else new ones."""
+        self._phase(Phase.CONNECTING)
+        pair = self._pair
+        if pair is not None and pair.usable:
+            for end in (pair.receiver, pair.sender):
+                await end.read_clock(self._clock)
+            return pair
+        self._close()
+        self._pair = await Opener(self._around()).open(self._receiver, self._sender)
+        return self._pair
+
+    def _close(self) -> None:
+        if self._pair is not None:
+            self._pair.close()
+            self._pair = None
+
+    def _around(self) -> Surroundings:
+        return Surroundings(
+            reactor=self._reactor,
+            clock=self._clock,
+            timers=self._timers,
+            testers={tester.name: tester for tester in BUILT_IN},
+            ip_version=self._options.ip_version,
+            bind=self._options.local_address,
+            local_host=self._local_host,
+        )
+
+    def _local_host(self) -> Host:
+        """The end that the client runs itself: no policy, and only the testers that are wanted."""
+        wanted = [one for one in BUILT_IN if one.tool_id in self._options.tools]
+        settings = self._settings.replace(allow_unsync=True)
+        configuration = Configuration(settings, EVERYTHING, KeyRing())
+        return make_host(configuration, wanted, self._reactor, self._clock)
+
+    def _test_wish(self) -> Wish:
+        return Wish(
+            spec=self._spec,
+            tools=self._options.tools,
+            flip=self._options.flip,
+            latest=float(self._options.latest_s),
+            on_step=self._on_step,
+        )
+
+    def _spec(self, tester: ITester, client: IPAddress, server: IPAddress) -> TestSpec:
+        return self._options.spec(
+            tester.tool_id, client=client, server=server, parsable_format=self._format(tester)
+        )
+
+    def _format(self, tester: ITester) -> str:
+        return tester.parsable_format
+
+    # -- what the user sees ----------------------------------------------------------------------
+
+    def _phase(self, phase: Phase, until: float | None = None) -> None:
+        self._progress.phase(phase, self._clock.mono(), until)
+
+    def _on_step(self, step: Step, delay: float) -> None:
+        until = self._clock.mono() + delay if delay > 0 else None
+        self._phase(_PHASES[step], until)
+
+    def _show(self, result: TestResult) -> None:
+        options = self._options
+        self._progress.close()
+        for warning in result.warnings:
+            self._note(warning)
+        if options.json:
+            _write(json_text(result, self._program.name).encode())
+        elif options.to_files:
+            self._save(result)
+        else:
+            safe = sys.stdout.isatty()
+            _write(classic(result, both=options.both, parsable=options.parsable, safe=safe))
+            self._show_remarks(result)
+        if result.failure is not None:
+            self._complain(result.failure)
+        elif not options.silent:
+            sys.stderr.write(summary_text(result))
+
+    def _show_remarks(self, result: TestResult) -> None:
+        if self._options.parsable:
+            for _, end in shown_ends(result, self._options.both):
+                for remark in remarks_of(end.raw):
+                    self._note(remark)
+
+    def _save(self, result: TestResult) -> None:
+        directory = Path(self._options.output_dir or ".")
+        for name, content in files(
+            result, both=self._options.both, parsable=self._options.parsable
+        ):
+            (directory / name).write_bytes(content)
+            _write(f"{directory / name}\n".encode())
+
+    def _note(self, text: str) -> None:
+        if not self._options.silent:
+            self._progress.note(sanitise(text))
+
+    def _complain(self, failure: Failure) -> None:
+        self._progress.close()
+        sys.stderr.write(complaint(self._program.name, failure))
+
+
+def _wish(host: HostPort | None, credentials: Credentials) -> EndWish:
+    if host is None:
+        return EndWish()
+    identity = Identity(
+        Mode(credentials.modes), credentials.identity.encode("utf-8"), credentials.key
+    )
+    return EndWish(host=host.host, port=host.port, identity=identity)
+
+
+def _client_settings() -> Any:
+    path = os.environ.get("BWCTLRC") or str(Path("~/.bwctlrc").expanduser())
+    try:
+        settings, _ = load_client_settings(path)
+    except ConfigurationError as error:
+        raise UsageError(str(error), "correct the file, or name another in BWCTLRC") from None
+    return settings
+
+
+def _until_next(times: Any, now: datetime) -> float:
+    """Seconds to the nearest of some local times of day."""
+    today = [datetime.combine(now.date(), one) for one in times]
+    ahead = [one if one > now else one + timedelta(days=1) for one in today]
+    return (min(ahead) - now).total_seconds()
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return 80
+
+
+def _write(octets: bytes) -> None:
+    sys.stdout.buffer.write(octets)
+    sys.stdout.buffer.flush()

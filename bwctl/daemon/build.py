@@ -1,0 +1,90 @@
+"""From settings to the parts of a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from bwctl.broker.broker import ResourceBroker
+from bwctl.broker.obstacles import Guard
+from bwctl.broker.ports import PortPool
+from bwctl.broker.timetable import Timetable
+from bwctl.daemon.config import Settings
+from bwctl.daemon.config_values import PortRange
+from bwctl.interfaces import ITester
+from bwctl.limits.classes import Limits
+from bwctl.limits.keys import KeyRing
+from bwctl.net.clock import IClock, SystemClock
+from bwctl.net.host import Host
+from bwctl.net.timers import Timers
+from bwctl.values import ticks
+from bwctl.wire.fields import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The three files, read and checked."""
+
+    settings: Settings
+    limits: Limits
+    keys: KeyRing
+
+
+def make_host(
+    configuration: Configuration,
+    testers: Iterable[ITester],
+    reactor: Any,
+    clock: IClock | None = None,
+) -> Host:
+    """Everything that the control connections of one daemon share."""
+    settings = configuration.settings
+    clock = clock or SystemClock(settings.sync_fuzz)
+    enabled = {one.name: one for one in testers if one.name not in settings.disabled}
+    return Host(
+        reactor=reactor,
+        clock=clock,
+        timers=Timers(reactor, clock),
+        testers=enabled,
+        broker=ResourceBroker(_timetable(settings)),
+        limits=configuration.limits,
+        keys=configuration.keys,
+        modes=Mode(settings.auth_mode),
+        allow_unsync=settings.allow_unsync,
+        overrun=ticks(settings.overrun),
+        commands=settings.commands,
+        cpus=_affinities(settings, enabled),
+        test_ports=_pool(settings.ports_for("")),
+        ports={name: _pool(range_) for name, range_ in settings.tool_ports.items()},
+        peer_ports=_ports(settings.peer_ports),
+        started=clock.now(),
+        handshake_timeout=settings.handshake_timeout,
+        control_timeout=settings.control_timeout,
+        die_by=settings.die_by,
+        max_result=settings.max_result_size,
+        max_output=settings.max_result_size,
+    )
+
+
+def _timetable(settings: Settings) -> Timetable:
+    return Timetable(
+        guard=Guard(settings.guard),
+        trace_during_throughput=settings.trace_during_throughput,
+        shared_tests=settings.shared_tests,
+        setup_margin=ticks(settings.setup_margin),
+        max_reservations=settings.max_reservations,
+    )
+
+
+def _affinities(settings: Settings, testers: Mapping[str, ITester]) -> dict[str, str]:
+    chosen = {name: settings.affinity_for(name) for name in testers}
+    return {name: ",".join(map(str, sorted(cpus))) for name, cpus in chosen.items() if cpus}
+
+
+def _pool(ports: PortRange) -> PortPool:
+    return PortPool(ports.low, ports.high, Random())  # noqa: S311 - spreads load, no secret
+
+
+def _ports(ports: PortRange | None) -> range:
+    return range(ports.low, ports.high + 1) if ports else range(0)

@@ -1,0 +1,93 @@
+"""The service that twistd, or another application, runs. Source: daemon.md 1.6, 5.2."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from typing import ClassVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.util import switchUID
+
+from bwctl.daemon.config import Settings
+from bwctl.net.control import ControlFactory
+from bwctl.net.host import Host
+from bwctl.net.probe import Probe
+
+BACKLOG = 1024  # the server speaks first: a full backlog leaves clients hanging
+
+
+class BwctldService(Service):
+    """One daemon: listens, looks for testers, and on stopping leaves no process behind.
+
+    Args:
+        host: made by `bwctl.daemon.build.make_host`, or by hand.
+        settings: listening address, and the user to become when started as root.
+    """
+
+    name = "bwctld"
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, host: Host, settings: Settings) -> None:
+        self.host = host
+        self.factory = ControlFactory(host)
+        self._settings = settings
+        self._probe = Probe(host)
+        self._port: IListeningPort | None = None
+
+    @property
+    def port(self) -> int:
+        """The control port; 0 while not listening."""
+        return int(self._port.getHost().port) if self._port is not None else 0  # type: ignore[attr-defined]
+
+    def privilegedStartService(self) -> None:
+        """Take the control port, while we still may."""
+        self._listen()
+
+    def startService(self) -> None:
+        """Give up privileges, then look for testers; clients are answered meanwhile."""
+        super().startService()
+        self._listen()
+        self._drop_privileges()
+        self._probe.begin()
+        self.log.info(
+            "bwctld listens on port {port}",
+            port=self.port,
+            event="daemon.started",
+        )
+
+    def _listen(self) -> None:
+        if self._port is None:
+            node = self._settings.listen
+            # The IPv6 wildcard takes IPv4 too, as in C.
+            interface = node.host or ("::" if os.path.exists("/proc/net/if_inet6") else "")
+            self._port = self.host.reactor.listenTCP(
+                node.port, self.factory, backlog=BACKLOG, interface=interface
+            )
+
+    def _drop_privileges(self) -> None:
+        if os.getuid() != 0 or self._settings.user is None:
+            return
+        user, group = self._settings.user, self._settings.group
+        entry = pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
+        gid = entry.pw_gid
+        if group is not None:
+            gid = grp.getgrnam(group).gr_gid if isinstance(group, str) else group
+        switchUID(entry.pw_uid, gid)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, end tests, close connections; fires when every tester is gone."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._port is not None:
+            await maybeDeferred(self._port.stopListening)
+            self._port = None
+        self._probe.stop()
+        await self.factory.drain()
+        self.log.info("bwctld stopped", event="daemon.stopped")

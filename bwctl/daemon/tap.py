@@ -1,0 +1,144 @@
+"""`twistd bwctld`: options, then `makeService`. Source: daemon.md 1.5."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+import bwctl
+from bwctl.daemon.config_files import (
+    KEYS_FILE,
+    LIMITS_FILE,
+    SETTINGS_FILE,
+    load_keys,
+    load_limits,
+    load_settings,
+)
+from bwctl.errors import ConfigurationError, Problem
+
+_OVERRIDING = {
+    "var-dir": "var_dir",
+    "listen": "src_node",
+    "user": "user",
+    "group": "group",
+    "auth-mode": "auth_mode",
+    "facility": "facility",
+}
+_OVERRIDING_FLAGS = {
+    "root-folly": "root_folly",
+    "verbose": "verbose",
+    "allow-unsync": "allow_unsync",
+}
+
+
+class Options(usage.Options):
+    """Command line of `twistd bwctld`; flags beat the configuration file."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "BWCTL daemon: lets others run network tests from and to this host, within its limits. "
+        "Reads bwctl-server.conf, .limits and .keys from the configuration directory."
+    )
+    optParameters = [
+        ["config-dir", "c", None, "configuration directory (without it the current one)"],
+        ["var-dir", "R", None, "directory of the pid file"],
+        ["listen", "S", None, "listen on HOST, HOST:PORT or :PORT (default :4823)"],
+        ["user", "U", None, "user to become when started as root"],
+        ["group", "G", None, "group to become when started as root"],
+        ["auth-mode", "a", None, "modes offered: letters of O, A, E"],
+        ["facility", "e", None, "syslog facility"],
+    ]
+    optFlags = [
+        ["root-folly", "f", "allow to run as root"],
+        ["verbose", "v", "log debug messages"],
+        ["allow-unsync", None, "take part in tests although the clock is not synchronised"],
+        ["foreground", "Z", "accepted for scripts of the C daemon; use `twistd --nodaemon`"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overrides: dict[str, str | None] = {}
+        self.warnings: list[Problem] = []
+        self.configuration: Any = None
+
+    def opt_option(self, text: str) -> None:
+        """set any option of bwctl-server.conf: KEY or KEY=VALUE; may be repeated"""
+        key, equals, value = text.partition("=")
+        self.overrides[key.strip()] = value.strip() if equals else None
+
+    opt_O = opt_option
+
+    def opt_version(self) -> None:
+        """print the version and exit"""
+        print(f"bwctld {bwctl.__version__}")
+        raise SystemExit(0)
+
+    opt_V = opt_version
+
+    def postOptions(self) -> None:
+        """Read and check the three files, so that a mistake is told before anything starts."""
+        for name, key in _OVERRIDING.items():
+            if self[name] is not None:
+                self.overrides[key] = self[name]
+        self.overrides.update({key: None for name, key in _OVERRIDING_FLAGS.items() if self[name]})
+        try:
+            self.configuration = self._load()
+        except ConfigurationError as error:
+            raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
+        self._refuse_root()
+
+    def _load(self) -> Any:
+        from bwctl.daemon.build import Configuration
+
+        directory = self["config-dir"] or os.curdir
+        settings, notes = load_settings(
+            os.path.join(directory, SETTINGS_FILE),
+            required=self["config-dir"] is not None,
+            overrides=self.overrides,
+        )
+        keys, more = load_keys(os.path.join(directory, KEYS_FILE))
+        limits, most = load_limits(
+            os.path.join(directory, LIMITS_FILE), users=keys, strict=settings.strict_limits
+        )
+        self.warnings = [*notes, *more, *most]
+        return Configuration(settings, limits, keys)
+
+    def _refuse_root(self) -> None:
+        settings = self.configuration.settings
+        twistd: dict[str, Any] = self.parent or {}
+        if os.getuid() or settings.user is not None or settings.root_folly or twistd.get("uid"):
+            return
+        raise usage.UsageError(
+            "bwctld does not run as root unless told to: name a user (-U bwctl), or give -f"
+        )
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """The daemon's service, for twistd or for another application.
+
+    Args:
+        options: parsed; they hold the configuration.
+        reactor: the caller's; None: the global one.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    from twisted.logger import Logger
+
+    from bwctl.daemon.build import make_host
+    from bwctl.daemon.service import BwctldService
+    from bwctl.testers.registry import BUILT_IN
+
+    log = Logger(namespace="bwctl.daemon")
+    for warning in options.warnings:
+        log.warn("{warning}", warning=str(warning), event="daemon.configuration")
+    host = make_host(options.configuration, BUILT_IN, reactor)
+    if not (host.allow_unsync or host.clock.synchronised()):
+        log.warn(
+            "this host's clock is not synchronised: every test will be refused; "
+            "run an NTP daemon (chrony needs `rtcsync`), or set allow_unsync",
+            event="daemon.unsynchronised",
+        )
+    return BwctldService(host, options.configuration.settings)

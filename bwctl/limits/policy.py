@@ -1,0 +1,218 @@
+"""May this be? Pure checks of requests against limits classes. Source: daemon.md 2.5 and 2.7."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bwctl.limits.classes import LimitClass, Limits, Value, format_value
+from bwctl.values import TICKS_PER_SECOND, IPAddress, Kind, NTPTime, Role, TestSpec, ToolID
+
+OPEN_MODE: Final = 1
+"""Bit of the open mode in the mask of the greeting (wire.md 2.1)."""
+
+UDP_DEFAULT_RATE: Final = 1_000_000
+"""Rate in bit/s, per stream, that the testers use for UDP when none is given."""
+
+UNLIMITED: Final = 1 << 64
+"""What a request asks for that sets no bound itself."""
+
+PACED_TCP_TOOLS: Final = ToolID.IPERF3 | ToolID.NUTTCP
+"""Testers that can keep a TCP stream below a rate (testers.md 6 to 9)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """A test request and the circumstances that limits look at."""
+
+    spec: TestSpec
+    role: Role  # part that our end plays
+    fuzz: int  # padding F, in ticks
+    now: NTPTime
+    start: NTPTime | None = None  # start asked for; None: the caller applies `horizon` itself
+    local_client: bool = False  # the control client is on this host
+    clock_synchronised: bool = True
+    allow_unsync: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """One limit that forbids a request."""
+
+    limit_class: str  # "": the daemon itself
+    limit: str
+    allowed: str
+    asked: str
+
+    def __str__(self) -> str:
+        place = f"class {self.limit_class}" if self.limit_class else "this daemon"
+        return f"{self.limit}={self.allowed} of {place} (asked: {self.asked})"
+
+
+def classify(limits: Limits, address: IPAddress, user: str | None = None) -> LimitClass:
+    """The class of a control client: by identity, then by longest prefix, then the default."""
+    by_user = limits.users.get(user) if user is not None else None
+    return by_user or limits.networks.find(address) or limits.default
+
+
+def offered_modes(limits: Limits, address: IPAddress, configured: int) -> int:
+    """Modes for the greeting: those configured, without the open one if the class forbids it.
+
+    Args:
+        configured: mask, 1 open, 2 authenticated, 4 encrypted.
+    Returns:
+        A mask; 0 means no service. The mode that the client picks must be in it.
+    """
+    limit_class = classify(limits, address)
+    if all(bound.allow_open_mode for bound in limit_class.bounds("allow_open_mode")):
+        return configured
+    return configured & ~OPEN_MODE
+
+
+def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
+    """Every limit that forbids a request, of the class first, then up to the root.
+
+    Not in here, as they need more than the request: `pending` and `max_connections`
+    (see `pending_limits`), and the start that the timetable finds (see `horizon`).
+    """
+    return [
+        *_clock(facts),
+        *_upper_bounds(limit_class, facts),
+        *_permissions(limit_class, facts),
+        *_testers(limit_class, facts),
+        *_first_ttl(limit_class, facts),
+    ]
+
+
+def horizon(limit_class: LimitClass) -> int | None:
+    """Seconds from now to the latest start that class and ancestors allow; None: no limit."""
+    bounds = (bound.event_horizon for bound in limit_class.bounds("event_horizon"))
+    return min(filter(None, bounds), default=None)
+
+
+def minimum_ttl(limit_class: LimitClass) -> int:
+    """Least first TTL of a trace; to be put into requests that give none. 0: as they like."""
+    return max(bound.minimum_ttl for bound in limit_class.bounds("minimum_ttl"))
+
+
+def pending_limits(limit_class: LimitClass) -> list[tuple[str, int]]:
+    """Classes up to the root that bound the reservations held at a time, and their bounds.
+
+    A reservation counts in its class and in all ancestors.
+    """
+    return [(bound.name, bound.pending) for bound in limit_class.lineage() if bound.pending]
+
+
+def connection_limits(limit_class: LimitClass) -> list[tuple[str, int]]:
+    """Classes up to the root that bound the control connections at a time, and their bounds."""
+    return [
+        (bound.name, bound.max_connections)
+        for bound in limit_class.lineage()
+        if bound.max_connections
+    ]
+
+
+def _denial(bound: LimitClass, limit: str, asked: Value) -> Denial:
+    allowed = format_value(limit, getattr(bound, limit))
+    return Denial(bound.name, limit, allowed, _format_asked(limit, asked))
+
+
+def _format_asked(limit: str, asked: Value) -> str:
+    return "unlimited" if asked == UNLIMITED else format_value(limit, asked)
+
+
+def _clock(facts: Facts) -> Iterator[Denial]:
+    if not (facts.clock_synchronised or facts.allow_unsync):
+        yield Denial("", "allow_unsync", "off", "on")
+
+
+# Upper bounds
+
+
+def _upper_bounds(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
+    for limit, measure in _MEASURES.items():
+        asked = measure(facts)
+        for bound in limit_class.bounds(limit) if asked else ():
+            if 0 < getattr(bound, limit) < asked:
+                yield _denial(bound, limit, asked)
+
+
+def _whole_seconds(ticks: int) -> int:
+    """Seconds, rounded up; none for a time that has passed."""
+    return max(0, -(-ticks // TICKS_PER_SECOND))
+
+
+def _streams(facts: Facts) -> int:
+    return max(1, facts.spec.parallel) if facts.spec.kind is Kind.THROUGHPUT else 0
+
+
+def _rate(spec: TestSpec, default: int) -> int:
+    """Rate of one stream in bit/s; UNLIMITED if the tester will not keep to one."""
+    if spec.tool is ToolID.NUTTCP and 0 < spec.bandwidth < 1000:
+        return UNLIMITED  # nuttcp is given whole kbit/s, and 0 is no bound for it
+    return spec.bandwidth or default
+
+
+def _udp_rate(facts: Facts) -> int:
+    if not facts.spec.udp:
+        return 0
+    return min(UNLIMITED, _rate(facts.spec, UDP_DEFAULT_RATE) * _streams(facts))
+
+
+def _tcp_rate(facts: Facts) -> int:
+    if facts.spec.udp:
+        return 0
+    paced = facts.spec.tool in PACED_TCP_TOOLS
+    rate = _rate(facts.spec, UNLIMITED) if paced else UNLIMITED
+    return min(UNLIMITED, rate * _streams(facts))
+
+
+def _notice(facts: Facts) -> int:
+    return 0 if facts.start is None else _whole_seconds(facts.start - facts.now)
+
+
+_MEASURES: Final[Mapping[str, Callable[[Facts], int]]] = {
+    "duration": lambda facts: facts.spec.seconds,
+    "max_time_error": lambda facts: _whole_seconds(facts.fuzz),
+    "bandwidth": _udp_rate,
+    "rate_tcp": _tcp_rate,
+    "max_streams": _streams,
+    "event_horizon": _notice,
+}
+"""What a request asks for, in the unit of the limit; 0 where the limit is none of its business."""
+
+
+# Permissions
+
+
+def _permissions(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
+    for permission in _needed(facts):
+        for bound in limit_class.bounds(permission):
+            if not bound.allows(permission):
+                yield _denial(bound, bound.governing(permission), True)
+
+
+def _needed(facts: Facts) -> Iterator[str]:
+    """Permissions that a request needs."""
+    spec = facts.spec
+    yield f"allow_{spec.kind.value}"
+    if spec.kind is Kind.THROUGHPUT:
+        yield "allow_udp" if spec.udp else "allow_tcp"
+    if spec.no_server_endpoint and facts.role is Role.CLIENT and not facts.local_client:
+        yield "allow_no_endpoint"
+
+
+def _testers(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
+    for bound in limit_class.bounds("testers"):
+        if bound.testers and not bound.testers & facts.spec.tool:
+            yield _denial(bound, "testers", facts.spec.tool)
+
+
+def _first_ttl(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
+    """Only the sending side runs a trace; a first TTL of 0 is replaced, see `minimum_ttl`."""
+    first = facts.spec.first_ttl if facts.spec.kind is Kind.TRACE else 0
+    if first and facts.role is facts.spec.sender:
+        for bound in limit_class.bounds("minimum_ttl"):
+            if first < bound.minimum_ttl:
+                yield _denial(bound, "minimum_ttl", first)

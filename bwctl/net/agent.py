@@ -1,0 +1,338 @@
+"""The peer agent: carries one confirmed test end from StartSession to its results.
+
+One path for every cause of an end: the tester is stopped and reaped, then the control client gets
+its results, then the other end's agent gets them. Source: wire.md 6; testers.md 4; daemon.md 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred, race
+from twisted.logger import Logger
+
+from bwctl.control.session import Stopped
+from bwctl.errors import AcceptType, BWCTLError
+from bwctl.interfaces import ITester
+from bwctl.net.clock import IClock
+from bwctl.net.link import PeerLink
+from bwctl.net.listening import is_listening
+from bwctl.net.meeting import Meeting
+from bwctl.net.once import Once
+from bwctl.net.process import MAX_OUTPUT, Ended, TesterProcess
+from bwctl.net.timers import Timer, Timers
+from bwctl.values import NTPTime, Role, TestSpec, seconds, ticks
+
+RESULTS_TIMEOUT_S = 60.0  # for the other end's results, as in C
+_POLL_S = 0.02  # between looks for a listening tester
+_UNSEEN_S = 0.3  # where the system does not tell who listens
+_DRAIN_S = 0.3  # for a server that never ends by itself, after its client has
+
+
+class TestFailure(BWCTLError):
+    """The test cannot go on; the text says why."""
+
+    __test__ = False
+
+
+class Cause(Enum):
+    """Why a tester was ended by us; the text goes into the results."""
+
+    HARD_END = "local tool did not complete in allocated time frame and was killed"
+    PEER_STOPPED = "remote peer cancelled test"
+    STOPPED = "the control client stopped the test"
+    GONE = "the control connection was lost"
+    NO_PEER = "the other end never came"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a test end went: the truth, as told to the control client and to the other end."""
+
+    status: AcceptType
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything about one confirmed test end."""
+
+    spec: TestSpec
+    role: Role
+    tester: ITester
+    port: int  # of the tester's server
+    start: NTPTime  # T
+    fuzz: int  # F, ticks
+    commands: Mapping[str, str] = field(default_factory=dict)
+    cpus: str | None = None
+    max_output: int = MAX_OUTPUT
+
+    @property
+    def tester_start(self) -> NTPTime:
+        """When our tester is started: the server's one fuzz earlier (wire.md 6.1)."""
+        return NTPTime(self.start - self.fuzz) if self.role is Role.SERVER else self.start
+
+    @property
+    def nominal_end(self) -> NTPTime:
+        """Before this an end is early (wire.md 6.5)."""
+        return NTPTime(self.start - self.fuzz + ticks(self.spec.seconds))
+
+    @property
+    def hard_end(self) -> NTPTime:
+        """When a tester that still runs is stopped."""
+        return NTPTime(self.start + ticks(self.spec.seconds) + self.fuzz)
+
+
+class PeerAgent:
+    """Runs a plan. `finished` fires once, when no process of the test is left; `over` later, when
+    the other end has our results and we have its, or have given up on them."""
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(
+        self, plan: Plan, meeting: Meeting, reactor: Any, clock: IClock, timers: Timers
+    ) -> None:
+        self.finished: Once[Outcome] = Once()
+        self.over: Once[Stopped | None] = Once()
+        self.plan = plan
+        self._meeting = meeting
+        self._reactor = reactor
+        self._clock = clock
+        self._timers = timers
+        self._quit: Once[Cause] = Once()
+        self._process: TesterProcess | None = None
+        self._link: PeerLink | None = None
+        self._waits: list[Timer] = []
+        self._notes = bytearray()
+        self._head = bytearray()
+
+    # -- commands --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start; nothing is awaited."""
+        self._at(self.plan.hard_end, self._quit.fire, Cause.HARD_END)
+        self._meeting.ended.wait().addCallback(lambda _: self._quit.fire(Cause.PEER_STOPPED))
+        Deferred.fromCoroutine(self._run()).addErrback(self._broken)
+
+    def stop(self) -> None:
+        """The control client wants no more of this test."""
+        self._quit.fire(Cause.STOPPED)
+
+    def abandon(self) -> None:
+        """The control client is gone: end everything now."""
+        self._quit.fire(Cause.GONE)
+        if self._process is not None:
+            self._process.kill()
+
+    # -- the course of a test --------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            outcome = await self._attempt()
+        except TestFailure as failure:
+            self._note(str(failure))
+            given_up = self._quit.value in (Cause.STOPPED, Cause.GONE)
+            outcome = self._outcome(AcceptType.REJECT if given_up else AcceptType.FAILURE, b"")
+        finally:
+            for timer in self._waits:
+                timer.cancel()
+        link = self._link or self._meeting.settle()
+        self._meeting.close()
+        if link is not None:
+            link.send_stop(outcome.status, outcome.output)
+        self.log.info(
+            "test ended: {status}",
+            status=outcome.status.name,
+            tester=self.plan.tester.name,
+            event="test.ended",
+        )
+        self.finished.fire(outcome)
+        await self._trade(link)
+
+    async def _attempt(self) -> Outcome:
+        self._say("start_endpoint", self._stamp())
+        self._say(
+            "run_endpoint: receiver", str(self.plan.spec.address(self.plan.spec.sender.other))
+        )
+        self._say("run_endpoint: sender", str(self.plan.spec.address(self.plan.spec.sender)))
+        await self._meet()
+        await self._await_start()
+        ended = await self._test()
+        self._say("stop_tool", self._stamp())
+        return self._judge(ended)
+
+    async def _meet(self) -> None:
+        """Until somebody is at the other end of the peer connection."""
+        if self.plan.start <= self._clock.now():
+            raise TestFailure("too late: the time slot has begun")
+        self._at(self.plan.start, self._settle)
+        failure = await self._unless_ended(self._meeting.met.wait())
+        if failure is not None:
+            raise TestFailure(str(failure))
+
+    def _settle(self) -> None:
+        """At the start of the slot the other end is there, or never comes."""
+        self._link = self._meeting.settle()
+        if self._link is None and not self.plan.spec.no_server_endpoint:
+            self._quit.fire(Cause.NO_PEER)
+
+    async def _await_start(self) -> None:
+        """Until our tester may start: its time has come, and its server is seen to listen."""
+        due: Once[None] = Once()
+        self._at(self.plan.tester_start, due.fire, None)
+        await self._unless_ended(due.wait())
+        if self.plan.role is Role.CLIENT:
+            late: Once[None] = Once()
+            self._at(NTPTime(self.plan.start + self.plan.fuzz), late.fire, None)
+            await self._unless_ended(_first(self._meeting.receiver_ready.wait(), late.wait()))
+            if not self._meeting.receiver_ready.fired:
+                raise TestFailure("the other end's tester does not listen")
+
+    async def _test(self) -> Ended:
+        """Run the tester until it ends or has to."""
+        process = self._process = self._start_tester()
+        if self.plan.role is Role.SERVER:
+            self._watch_listening(self._timers.clock.mono())
+        await _first(process.ended.wait(), self._quit.wait())
+        if self._quit.value is Cause.PEER_STOPPED:
+            await self._let_it_finish(process)
+        if self._quit.value is Cause.GONE:
+            process.kill()
+        process.stop()
+        return await process.ended.wait()
+
+    def _start_tester(self) -> TesterProcess:
+        plan = self.plan
+        command = plan.tester.command_line(plan.spec, plan.role, plan.port, plan.commands)
+        process = TesterProcess(
+            self._timers, stop_signals=plan.tester.stop_signals, max_output=plan.max_output
+        )
+        if command is None:
+            raise TestFailure(f"{plan.tester.name} has nothing to run at this end")
+        self._say("exec_line", " ".join(command))
+        self._say("run_tool: tester", plan.tester.name)
+        self._say("start_tool", self._stamp())
+        try:
+            process.start(self._reactor, command, plan.cpus)
+        except OSError as error:
+            raise TestFailure(f"cannot start {plan.tester.name}: {error.strerror}") from error
+        return process
+
+    def _watch_listening(self, since: float) -> None:
+        """Look again and again until the tester listens, then tell the other end."""
+        process, plan = self._process, self.plan
+        if process is None or process.ended.fired or self._quit.fired:
+            return
+        seen = [
+            is_listening(one, plan.spec.server) for one in plan.tester.listens(plan.spec, plan.port)
+        ]
+        blind = not seen or None in seen
+        if all(seen) and not blind or blind and self._clock.mono() - since >= _UNSEEN_S:
+            self._meeting.tell_ready()
+            return
+        self._waits.append(self._timers.after(_POLL_S, self._watch_listening, since))
+
+    async def _let_it_finish(self, process: TesterProcess) -> None:
+        """The other end is done; ours gets the time that C gives it, whole seconds of the fuzz."""
+        ends_itself = self.plan.role is Role.CLIENT or self.plan.tester.server_ends_itself
+        grace = max(1, int(seconds(self.plan.fuzz))) if ends_itself else _DRAIN_S
+        enough: Once[None] = Once()
+        self._waits.append(self._timers.after(grace, enough.fire, None))
+        await _first(process.ended.wait(), enough.wait())
+
+    # -- what it comes to ------------------------------------------------------------------------
+
+    def _judge(self, ended: Ended) -> Outcome:
+        cause = self._quit.value if ended.stopped else None
+        early = self._clock.now() < self.plan.nominal_end
+        if cause is not None and not (cause is Cause.PEER_STOPPED and not early):
+            self._note(cause.value)
+        elif not ended.stopped and not ended.clean and early:
+            self._note(f"local tool exited before expected with status={_status(ended)}")
+        return self._outcome(self._accept(ended, cause, early), ended.output)
+
+    def _accept(self, ended: Ended, cause: Cause | None, early: bool) -> AcceptType:
+        """Source: wire.md 6.6, with a truth that C does not tell."""
+        plan = self.plan
+        expected_stop = (
+            cause is Cause.PEER_STOPPED
+            and plan.role is Role.SERVER
+            and not plan.tester.server_ends_itself
+            and not early
+        )
+        if ended.stopped and not expected_stop:
+            return AcceptType.REJECT
+        if not ended.clean and not expected_stop:
+            return AcceptType.FAILURE
+        if plan.tester.results_role(plan.spec) is plan.role:
+            report = plan.tester.parse(ended.output, plan.spec, plan.role)
+            if report.error is not None:
+                self._note(f"{plan.tester.name}: {report.error}")
+                return AcceptType.FAILURE
+        return AcceptType.ACCEPT
+
+    def _outcome(self, status: AcceptType, output: bytes) -> Outcome:
+        self._say("stop_endpoint", self._stamp(), self._notes)
+        if output and not output.endswith(b"\n"):
+            output += b"\n"
+        return Outcome(status, bytes(self._head) + output + bytes(self._notes))
+
+    async def _trade(self, link: PeerLink | None) -> None:
+        """Wait for the other end's results; ours are on their way."""
+        if link is None:
+            self.over.fire(None)
+            return
+        enough: Once[Stopped | None] = Once()
+        patience = RESULTS_TIMEOUT_S if self._quit.value is not Cause.GONE else 1.0
+        timer = self._timers.after(patience, enough.fire, None)
+        await _first(link.stopped.wait(), enough.wait())
+        timer.cancel()
+        link.close()
+        self.over.fire(link.stopped.value)
+
+    # -- small things ----------------------------------------------------------------------------
+
+    def _at(self, moment: NTPTime, call: Any, *args: Any) -> None:
+        self._waits.append(self._timers.at(moment, call, *args))
+
+    async def _unless_ended(self, awaited: Deferred[Any]) -> Any:
+        """The result of a Deferred, unless the test is ended before."""
+        index, value = await _first(awaited, self._quit.wait())
+        if index == 1:
+            raise TestFailure(self._quit.value.value if self._quit.value else "")
+        return value
+
+    def _note(self, text: str) -> None:
+        self._notes += f"bwctl: {text}\n".encode()
+
+    def _say(self, name: str, value: str, where: bytearray | None = None) -> None:
+        """A line of the kind that verbose tests have."""
+        if self.plan.spec.verbose:
+            target = self._head if where is None else where
+            target += f"bwctl: {name}: {value}\n".encode()
+
+    def _stamp(self) -> str:
+        """Seconds since 1900, six decimals, as C prints them."""
+        return f"{seconds(self._clock.now()):.6f}"
+
+    def _broken(self, failure: Any) -> None:
+        """A defect of ours: nothing of the test may be left behind all the same."""
+        self.log.failure("peer agent failed", failure=failure, event="agent.broken")
+        if self._process is not None:
+            self._process.kill()
+        self._meeting.settle()
+        self._meeting.close()
+        self.finished.fire(Outcome(AcceptType.FAILURE, b"bwctl: internal error\n"))
+        self.over.fire(None)
+
+
+def _first(*awaited: Deferred[Any]) -> Deferred[tuple[int, Any]]:
+    """Number and result of the first that fires; the others are cancelled."""
+    return race(awaited)
+
+
+def _status(ended: Ended) -> int:
+    return ended.exit_status if ended.exit_status is not None else 128 + (ended.signal or 0)

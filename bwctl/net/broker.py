@@ -1,0 +1,242 @@
+"""The resource broker at work: policy, time slot, port, and the timer that takes them back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from twisted.logger import Logger
+
+from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
+from bwctl.control import timing
+from bwctl.errors import AcceptType
+from bwctl.interfaces import ITester
+from bwctl.limits import policy
+from bwctl.limits.classes import LimitClass
+from bwctl.net.host import Host
+from bwctl.net.timers import Timer
+from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, ticks
+from bwctl.wire.request import TestRequest
+
+_LEAST_INTERVAL_MS = 100  # no tester reports more often; C 1.3 and 1.4 clients mean seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A request for a time slot and who makes it."""
+
+    request: TestRequest
+    sid: SID
+    limit_class: LimitClass
+    rtt: float  # bound of the round trip to the control client, seconds
+    local_client: bool
+    client: str  # for the log
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no time slot; `start` other than 0 says when there would be one."""
+
+    accept: AcceptType
+    reason: str
+    start: NTPTime = NEVER
+
+
+@dataclass(slots=True, eq=False)
+class Booking:
+    """A reservation with its port and its timer: what one control connection holds."""
+
+    spec: TestSpec
+    tester: ITester
+    limit_class: LimitClass
+    reservation: Reservation
+    port: int  # of the tester's server
+    pooled: int  # ports taken from our pool
+    timer: Timer | None = None
+    released: bool = False
+
+    @property
+    def sid(self) -> SID:
+        """The session's id."""
+        return self.reservation.sid
+
+
+class BrokerService:
+    """Gives time slots out and takes them back, on every path. Source: daemon.md 2.7, 4.3, 4.6."""
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    # -- granting --------------------------------------------------------------------------------
+
+    def reserve(self, application: Application) -> Booking | Refusal:
+        """A first request: check it against everything, then book it."""
+        spec = _with_seconds(application.request.spec)
+        tester = self._host.tester(spec.tool)
+        if tester is None:
+            return self._refused(application, Refusal(AcceptType.UNSUPPORTED, "no such tester"))
+        spec = self._with_first_ttl(application, spec)
+        problems = tester.problems(spec)
+        if not spec.duration:
+            problems = [*problems, "a test of 0 seconds"]
+        if problems:
+            reason = "; ".join(problems)
+            return self._refused(application, Refusal(AcceptType.UNSUPPORTED, reason))
+        return self._checked(application, spec, tester)
+
+    def _checked(
+        self, application: Application, spec: TestSpec, tester: ITester
+    ) -> Booking | Refusal:
+        reasons = self._denials(application, spec)
+        if reasons:
+            return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
+        server = application.request.role is Role.SERVER
+        wanted = tester.ports(spec) if server else 0
+        port = self._host.pool(tester).take(wanted) if wanted else 0
+        if port is None:
+            return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
+        placed = self._place(application, spec, None)
+        if isinstance(placed, Refusal):
+            if wanted:
+                self._host.pool(tester).release(port, wanted)
+            return self._refused(application, placed)
+        if not server:
+            port = application.request.tool_port or tester.default_port
+        booking = Booking(spec, tester, application.limit_class, placed, port, wanted)
+        return self._granted(application, booking)
+
+    def move(self, booking: Booking, application: Application) -> Booking | Refusal:
+        """An update; where it is refused the old place is lost, as clients expect of C."""
+        self._disarm(booking)
+        placed = self._place(application, booking.spec, booking.reservation)
+        if isinstance(placed, Refusal):
+            self.release(booking)
+            return self._refused(application, placed)
+        booking.reservation = placed
+        if application.request.role is Role.CLIENT and application.request.tool_port:
+            booking.port = application.request.tool_port
+        return self._granted(application, booking)
+
+    def _granted(self, application: Application, booking: Booking) -> Booking:
+        start = booking.reservation.start
+        booking.timer = self._host.timers.at(start, self._expire, booking)
+        self.log.info(
+            "reservation for {client}: {tester} as {role}, class {limit_class}",
+            client=application.client,
+            tester=booking.tester.name,
+            role=booking.reservation.role.value,
+            limit_class=booking.limit_class.name,
+            start=start,
+            sid=booking.sid.hex(),
+            event="reservation.made",
+        )
+        return booking
+
+    def _refused(self, application: Application, refusal: Refusal) -> Refusal:
+        self.log.info(
+            "request of {client} refused: {reason} (class {limit_class})",
+            client=application.client,
+            reason=refusal.reason,
+            limit_class=application.limit_class.name,
+            accept=refusal.accept.name,
+            event="reservation.refused",
+        )
+        return refusal
+
+    # -- the checks ------------------------------------------------------------------------------
+
+    def _with_first_ttl(self, application: Application, spec: TestSpec) -> TestSpec:
+        sends = application.request.role is spec.sender
+        if spec.kind is Kind.TRACE and sends and not spec.first_ttl:
+            return replace(spec, first_ttl=policy.minimum_ttl(application.limit_class))
+        return spec
+
+    def _denials(self, application: Application, spec: TestSpec) -> list[str]:
+        host, limit_class = self._host, application.limit_class
+        facts = policy.Facts(
+            spec=spec,
+            role=application.request.role,
+            fuzz=self._fuzz(application),
+            now=host.clock.now(),
+            local_client=application.local_client,
+            clock_synchronised=host.clock.synchronised(),
+            allow_unsync=host.allow_unsync,
+        )
+        reasons = [str(denial) for denial in policy.check(limit_class, facts)]
+        for name, most in policy.pending_limits(limit_class):
+            if host.broker.count(name) >= most:
+                reasons.append(f"pending={most} of class {name}")
+        return reasons
+
+    def _fuzz(self, application: Application) -> int:
+        own = self._host.clock.error()
+        return timing.fuzz(application.request.error, own, self._host.overrun)
+
+    def _place(
+        self, application: Application, spec: TestSpec, replacing: Reservation | None
+    ) -> Reservation | Refusal:
+        request, now = application.request, self._host.clock.now()
+        demand = Demand(
+            sid=application.sid,
+            role=request.role,
+            tool=spec.tool,
+            earliest=request.time,
+            latest=self._latest(application, now),
+            length=ticks(spec.seconds),
+            fuzz=self._fuzz(application),
+            rtt=ticks(application.rtt),
+        )
+        accounts = [limit_class.name for limit_class in application.limit_class.lineage()]
+        placed = self._host.broker.place(demand, now, replacing=replacing, accounts=accounts)
+        if isinstance(placed, TooBusy):
+            return Refusal(AcceptType.REJECT, "busy until after the latest time", placed.start)
+        if isinstance(placed, Full):
+            return Refusal(AcceptType.REJECT, f"all {placed.limit} reservations are taken")
+        return placed
+
+    def _latest(self, application: Application, now: NTPTime) -> NTPTime | None:
+        bounds = [application.request.latest] if application.request.latest else []
+        horizon = policy.horizon(application.limit_class)
+        if horizon is not None:
+            bounds.append(NTPTime(now + ticks(horizon)))
+        return min(bounds, default=None)
+
+    # -- taking back -----------------------------------------------------------------------------
+
+    def confirm(self, booking: Booking) -> None:
+        """StartSession came in time: the reservation is no longer tentative."""
+        self._disarm(booking)
+
+    def release(self, booking: Booking) -> None:
+        """Free the slot and the ports; harmless when done already."""
+        if booking.released:
+            return
+        booking.released = True
+        self._disarm(booking)
+        self._host.broker.release(booking.reservation)
+        if booking.pooled:
+            self._host.pool(booking.tester).release(booking.port, booking.pooled)
+        self.log.debug("reservation released", sid=booking.sid.hex(), event="reservation.released")
+
+    def _expire(self, booking: Booking) -> None:
+        booking.timer = None
+        self.log.info(
+            "reservation was never confirmed; released at its time",
+            sid=booking.sid.hex(),
+            event="reservation.expired",
+        )
+        self.release(booking)
+
+    def _disarm(self, booking: Booking) -> None:
+        if booking.timer is not None:
+            booking.timer.cancel()
+            booking.timer = None
+
+
+def _with_seconds(spec: TestSpec) -> TestSpec:
+    """Read a report interval below what any tester can do as seconds (wire.md 7.2)."""
+    if spec.kind is Kind.THROUGHPUT and 0 < spec.report_interval_ms < _LEAST_INTERVAL_MS:
+        return replace(spec, report_interval_ms=spec.report_interval_ms * 1000)
+    return spec

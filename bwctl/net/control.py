@@ -1,0 +1,324 @@
+"""A daemon's control connections. Source: wire.md 4.1."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, ClassVar
+
+from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from bwctl.control import server as asked
+from bwctl.control.legality import State
+from bwctl.control.server import ServerSession
+from bwctl.control.session import Stopped
+from bwctl.errors import AcceptType, ProtocolError
+from bwctl.limits import policy
+from bwctl.limits.classes import LimitClass
+from bwctl.net.agent import Outcome, PeerAgent
+from bwctl.net.broker import Application, Booking, BrokerService, Refusal
+from bwctl.net.ends import NoPeerAgent, make_agent
+from bwctl.net.host import Host
+from bwctl.net.timers import Timer
+from bwctl.values import SID, SID_SIZE, IPAddress, Role
+from bwctl.wire.fields import Mode
+from bwctl.wire.request import TestRequest
+
+
+class ControlProtocol(Protocol):
+    """One control client: carries octets and one deadline, and asks the broker."""
+
+    log: ClassVar[Logger] = Logger()
+    transport: ITCPTransport
+
+    def __init__(
+        self,
+        host: Host,
+        broker: BrokerService,
+        peer: IPAddress,
+        connections: set[ControlProtocol],
+    ) -> None:
+        self._host = host
+        self._connections = connections
+        self._broker = broker
+        self._peer = peer
+        modes = Mode(policy.offered_modes(host.limits, peer, host.modes))
+        self._session = ServerSession(modes, max_result=host.max_result)
+        self._offered = modes
+        self._user: str | None = None
+        self._mode = Mode.OPEN
+        self._limit_class: LimitClass | None = None
+        self._rtt = 0.0
+        self._greeted_at = 0.0
+        self._deadline: Timer | None = None
+        self._booking: Booking | None = None
+        self._agent: PeerAgent | None = None
+        self._lost = False
+
+    # -- transport -------------------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """The daemon speaks first."""
+        set_nodelay = getattr(self.transport, "setTcpNoDelay", None)  # not on local sockets
+        if set_nodelay is not None:
+            set_nodelay(True)
+        self._connections.add(self)
+        self._greeted_at = self._host.clock.mono()
+        self.transport.write(self._session.greet())
+        if not self._offered:
+            self._close("no service for this address", "control.no_service")
+        else:
+            self._arm(self._host.handshake_timeout)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Octets of the client; whatever they are, they harm this connection alone."""
+        try:
+            self._session.receive_bytes(data)
+            self._pump()
+        except ProtocolError as error:
+            self._violation(error)
+
+    def _pump(self) -> None:
+        while (event := self._session.next_event()) is not None:
+            _ANSWERS[type(event)](self, event)
+
+    def _violation(self, error: ProtocolError) -> None:
+        self.log.warn(
+            "{peer} broke the protocol: {reason}",
+            peer=self._peer,
+            reason=str(error),
+            event="control.violation",
+        )
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Whatever the client held is free again."""
+        self._lost = True
+        self._connections.discard(self)
+        self._disarm()
+        self._release()
+        if self._agent is not None:
+            self._agent.abandon()
+        self.log.debug("{peer} is gone", peer=self._peer, event="control.lost")
+
+    def leave(self) -> PeerAgent | None:
+        """The daemon stops: end this connection, and tell which agent still has to finish."""
+        agent = self._agent
+        self.transport.abortConnection()
+        return agent
+
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._deadline = self._host.timers.after(seconds, self._expire)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._close(f"silent in state {self._session.state.name}", "control.timeout")
+
+    def _close(self, reason: str, event: str) -> None:
+        self.log.info("closing {peer}: {reason}", peer=self._peer, reason=reason, event=event)
+        self._disarm()
+        self.transport.loseConnection()
+        # A client that does not read would keep the connection for ever.
+        self._deadline = self._host.timers.after(1.0, self.transport.abortConnection)
+
+    # -- handshake -------------------------------------------------------------------------------
+
+    def _on_greeted(self, event: asked.ClientGreeted) -> None:
+        self._rtt = self._host.clock.mono() - self._greeted_at
+        self._mode = event.mode
+        self._host.probed.wait().addCallback(lambda _: self._admit(event))
+
+    def _admit(self, event: asked.ClientGreeted) -> None:
+        """Let the client in or turn it away, once it is known which testers there are."""
+        if self._lost:
+            return
+        if not self._session.verify(self._host.keys.get(event.user)):
+            self._turn_away(event)
+            return
+        self._user = event.user if event.mode is not Mode.OPEN else None
+        self._limit_class = policy.classify(self._host.limits, self._peer, self._user)
+        self.log.info(
+            "{peer} connected, user {user}, class {limit_class}, mode {mode}",
+            peer=self._peer,
+            user=self._user or "-",
+            limit_class=self._limit_class.name,
+            mode=event.mode.name,
+            event="control.opened",
+        )
+        self.transport.write(self._session.open(self._host.tools, self._host.started))
+        self._arm(self._host.control_timeout)
+        self._resume()
+
+    def _turn_away(self, event: asked.ClientGreeted) -> None:
+        self.log.warn(
+            "{peer} turned away, user {user!r}, mode {mode}",
+            peer=self._peer,
+            user=event.user,
+            mode=event.mode.name,
+            event="control.turned_away",
+        )
+        self.transport.write(self._session.refuse(AcceptType.REJECT))
+        self._close("turned away", "control.closed")
+
+    def _resume(self) -> None:
+        """Look at what came in while an answer was due."""
+        try:
+            self._pump()
+        except ProtocolError as error:
+            self._violation(error)
+
+    # -- requests --------------------------------------------------------------------------------
+
+    def _on_time(self, event: asked.TimeAsked) -> None:
+        self._arm(self._host.control_timeout)
+        clock = self._host.clock
+        self.transport.write(self._session.time(clock.now(), clock.error()))
+
+    def _on_test(self, event: asked.TestAsked) -> None:
+        self._arm(self._host.control_timeout)
+        held = self._booking if event.update else None
+        if held is not None and not held.released:
+            answer = self._broker.move(held, self._application(event.request, held.sid))
+        else:
+            answer = self._broker.reserve(
+                self._application(event.request, self._new_sid(event.request))
+            )
+        if isinstance(answer, Refusal):
+            self._booking = None
+            self.transport.write(self._session.deny(answer.accept, answer.start))
+            return
+        self._booking = answer
+        port = answer.port if answer.reservation.role is Role.SERVER else 0
+        self.transport.write(self._session.grant(answer.reservation.start, answer.sid, port))
+
+    def _application(self, request: TestRequest, sid: SID) -> Application:
+        assert self._limit_class is not None, "a request before the handshake's end"
+        return Application(
+            request=request,
+            sid=sid,
+            limit_class=self._limit_class,
+            rtt=self._rtt,
+            local_client=self._is_local(),
+            client=f"{self._peer} ({self._user or 'open'})",
+        )
+
+    def _is_local(self) -> bool:
+        host = getattr(self.transport.getHost(), "host", None)
+        return host is None or self._peer == plain_address(host)
+
+    def _new_sid(self, request: TestRequest) -> SID:
+        """The server daemon makes the id, the client daemon takes it as told (wire.md 5)."""
+        return SID(os.urandom(SID_SIZE)) if request.role is Role.SERVER else request.sid
+
+    def _on_cancel(self, event: asked.CancelAsked) -> None:
+        self._arm(self._host.control_timeout)
+        port = self._booking.port if self._booking is not None else 0
+        self._release()
+        self.transport.write(self._session.deny(AcceptType.REJECT, sid=event.sid, port=port))
+
+    def _on_unsupported(self, event: asked.UnsupportedAsked) -> None:
+        self._arm(self._host.control_timeout)
+        self.log.info(
+            "{peer}: {reason}", peer=self._peer, reason=event.reason, event="reservation.refused"
+        )
+        self._release()
+        self.transport.write(self._session.deny(AcceptType.UNSUPPORTED))
+
+    def _release(self) -> None:
+        booking, self._booking = self._booking, None
+        if booking is not None and self._agent is None:
+            self._broker.release(booking)
+
+    # -- the test --------------------------------------------------------------------------------
+
+    def _on_start(self, event: asked.StartAsked) -> None:
+        booking = self._booking
+        if booking is None or booking.released:
+            self._refuse_start("the reservation is over: StartSession came too late")
+            return
+        try:
+            agent, peer_port = make_agent(self._host, booking, self._mode, event.peer_port)
+        except NoPeerAgent as error:
+            self._refuse_start(str(error))
+            return
+        self._disarm()  # the client is silent now until the test is over
+        self._broker.confirm(booking)
+        self._agent = agent
+        agent.finished.wait().addCallback(self._finished, agent, booking)
+        self.transport.write(self._session.start(peer_port))
+        agent.begin()
+
+    def _refuse_start(self, reason: str) -> None:
+        self.log.warn("{peer}: {reason}", peer=self._peer, reason=reason, event="test.refused")
+        self._release()
+        self.transport.write(self._session.refuse_start(AcceptType.FAILURE))
+        self._arm(self._host.control_timeout)
+
+    def _finished(self, outcome: Outcome, agent: PeerAgent, booking: Booking) -> None:
+        """No process of the test is left: free the slot, then report."""
+        self._broker.release(booking)
+        if self._agent is agent:
+            self._agent, self._booking = None, None
+        if self._lost:
+            return
+        self.transport.write(self._session.stop(outcome.status, outcome.output))
+        waiting = self._session.state is State.SERVER_STOPPED
+        self._arm(self._host.die_by if waiting else self._host.control_timeout)
+        self._resume()
+
+    def _on_stop(self, event: Stopped) -> None:
+        """The client is done. 0: it waits for the end of the test; else the test is to end now."""
+        if self._agent is None:
+            self._arm(self._host.control_timeout)
+        elif event.accept is not AcceptType.ACCEPT:
+            self._agent.stop()
+
+
+_ANSWERS: dict[type, Callable[[ControlProtocol, Any], None]] = {
+    asked.ClientGreeted: ControlProtocol._on_greeted,
+    asked.TimeAsked: ControlProtocol._on_time,
+    asked.TestAsked: ControlProtocol._on_test,
+    asked.CancelAsked: ControlProtocol._on_cancel,
+    asked.UnsupportedAsked: ControlProtocol._on_unsupported,
+    asked.StartAsked: ControlProtocol._on_start,
+    Stopped: ControlProtocol._on_stop,
+}
+
+
+class ControlFactory(ServerFactory):
+    """Makes the control connections of one daemon, and can end them all."""
+
+    noisy = False
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.broker = BrokerService(host)
+        self.connections: set[ControlProtocol] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> ControlProtocol:
+        """A connection from an address; local sockets count as this host."""
+        peer = plain_address(getattr(addr, "host", None) or "127.0.0.1")
+        protocol = ControlProtocol(self.host, self.broker, peer, self.connections)
+        protocol.factory = self
+        return protocol
+
+    async def drain(self) -> None:
+        """Close every connection; over when no process of any test is left."""
+        agents = [one for one in map(ControlProtocol.leave, set(self.connections)) if one]
+        for agent in agents:
+            await agent.finished.wait()
+
+
+def plain_address(text: str) -> IPAddress:
+    """An address as a transport gives it, without zone, IPv4 where it is mapped."""
+    address = ip_address(text.split("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,121 @@
+"""Finding and reaching daemons: names, families, addresses, one time limit for each."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.error import ConnectError, ConnectionRefusedError, TimeoutError
+from twisted.internet.protocol import Factory
+from twisted.internet.threads import deferToThreadPool
+
+from bwctl.net.client import ControlClient
+from bwctl.net.failures import SessionFailure
+from bwctl.values import IPAddress
+
+CONNECT_TIMEOUT_S = 5.0  # for each address; C gives two, too little for a lost SYN
+
+
+async def resolve(reactor: Any, host: str) -> list[IPAddress]:
+    """All addresses of a name, IPv6 first.
+
+    Raises:
+        SessionFailure: it has none.
+    """
+    try:
+        return [ip_address(host)]
+    except ValueError:
+        pass
+    try:
+        pool = reactor.getThreadPool()
+        found = await deferToThreadPool(
+            reactor, pool, socket.getaddrinfo, host, None, 0, socket.SOCK_STREAM
+        )
+    except (socket.gaierror, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SessionFailure("unresolved", f"{host}: {reason}", "check the name") from error
+    addresses = dict.fromkeys(ip_address(str(entry[4][0]).split("%")[0]) for entry in found)
+    return sorted(addresses, key=lambda address: -address.version)
+
+
+def source_towards(target: IPAddress) -> IPAddress:
+    """Our address for a target: what the routing table says; nothing is sent.
+
+    Raises:
+        SessionFailure: there is no route.
+    """
+    family = socket.AF_INET6 if isinstance(target, IPv6Address) else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(target), 9))
+        except OSError as error:
+            text = f"no route to {target}: {error.strerror}"
+            raise SessionFailure("unreachable", text) from error
+        return ip_address(probe.getsockname()[0].split("%")[0])
+
+
+async def reach(
+    reactor: Any,
+    client: ControlClient,
+    addresses: Sequence[IPAddress],
+    port: int,
+    bind: str = "",
+) -> IPAddress:
+    """Connect to the first of some addresses that answers; returns it.
+
+    Raises:
+        SessionFailure: none does; tells of the last.
+    """
+    failure = SessionFailure("unreachable", f"{client.name} has no address of that family")
+    for address in addresses:
+        try:
+            await _connect(reactor, client, address, port, bind)
+            return address
+        except ConnectError as error:
+            failure = _unreached(client.name, address, port, error)
+    raise failure
+
+
+def _connect(
+    reactor: Any, client: ControlClient, address: IPAddress, port: int, bind: str
+) -> Deferred[Any]:
+    kind = TCP6ClientEndpoint if address.version == 6 else TCP4ClientEndpoint
+    endpoint = kind(reactor, str(address), port, CONNECT_TIMEOUT_S, (bind, 0) if bind else None)
+    return endpoint.connect(_Only(client))
+
+
+class _Only(Factory):
+    """Gives the one protocol made beforehand."""
+
+    noisy = False
+
+    def __init__(self, client: ControlClient) -> None:
+        self._client = client
+
+    def buildProtocol(self, addr: Any) -> ControlClient:
+        return self._client
+
+
+def _unreached(name: str, address: IPAddress, port: int, error: ConnectError) -> SessionFailure:
+    where = f"{name} ({address} port {port})"
+    if isinstance(error, ConnectionRefusedError):
+        return SessionFailure(
+            "refused", f"no daemon listens at {where}", "is bwctld running there, on that port?"
+        )
+    if isinstance(error, TimeoutError):
+        text = f"no answer from {where} within {CONNECT_TIMEOUT_S:g} s"
+        return SessionFailure("unreachable", text, "a firewall may drop the packets")
+    return SessionFailure("unreachable", f"cannot reach {where}: {error}")
+
+
+def adopt_pair(reactor: Any, server: Factory, client: ControlClient) -> None:
+    """Join a client to a server factory of this process, through a pair of local sockets."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    for end, factory in ((theirs, server), (ours, _Only(client))):
+        with end:
+            end.setblocking(False)
+            reactor.adoptStreamConnection(end.fileno(), socket.AF_UNIX, factory)

@@ -1,0 +1,79 @@
+"""Making the peer agent of a confirmed reservation: server daemon, client daemon, or alone."""
+
+from __future__ import annotations
+
+from twisted.internet.error import CannotListenError
+
+from bwctl.errors import BWCTLError
+from bwctl.net.agent import PeerAgent, Plan
+from bwctl.net.broker import Booking
+from bwctl.net.host import Host
+from bwctl.net.link import ClientLink, ServerLink
+from bwctl.net.meeting import Call, Doorway, Meeting, NoMeeting
+from bwctl.values import Role
+from bwctl.wire.fields import Mode
+
+
+class NoPeerAgent(BWCTLError):
+    """The test cannot be started here; the text says why."""
+
+
+def make_agent(host: Host, booking: Booking, mode: Mode, peer_port: int) -> tuple[PeerAgent, int]:
+    """A peer agent that has not begun, and the port where it listens (0: it does not).
+
+    Args:
+        mode: of the control connection; the peer connection is at least as well protected.
+        peer_port: of the other end's agent, for the client daemon.
+
+    Raises:
+        NoPeerAgent: no peer port, or an address that is not ours.
+    """
+    listening, meeting = 0, _alone(booking)
+    if meeting is None and booking.reservation.role is Role.SERVER:
+        meeting = doorway = _doorway(host, booking, mode)
+        try:
+            listening = doorway.open(host.reactor, host.peer_ports, booking.spec.server)
+        except CannotListenError as error:
+            raise NoPeerAgent(f"cannot listen for the other end: {error}") from error
+    elif meeting is None:
+        meeting = _call(host, booking, mode, peer_port)
+    plan = _plan(host, booking)
+    return PeerAgent(plan, meeting, host.reactor, host.clock, host.timers), listening
+
+
+def _plan(host: Host, booking: Booking) -> Plan:
+    return Plan(
+        spec=booking.spec,
+        role=booking.reservation.role,
+        tester=booking.tester,
+        port=booking.port,
+        start=booking.reservation.start,
+        fuzz=booking.reservation.fuzz,
+        commands=host.commands,
+        cpus=host.cpus.get(booking.tester.name),
+        max_output=host.max_output,
+    )
+
+
+def _alone(booking: Booking) -> Meeting | None:
+    return NoMeeting() if booking.spec.no_server_endpoint else None
+
+
+def _doorway(host: Host, booking: Booking, mode: Mode) -> Doorway:
+    started = host.clock.now()
+
+    def make_link() -> ServerLink:
+        return ServerLink(
+            host.timers, host.clock, booking.sid, mode, started, max_result=host.max_result
+        )
+
+    return Doorway(make_link, booking.spec.client)
+
+
+def _call(host: Host, booking: Booking, mode: Mode, peer_port: int) -> Call:
+    if not peer_port:
+        raise NoPeerAgent("StartSession names no peer port")
+    link = ClientLink(host.timers, host.clock, booking.sid, mode, max_result=host.max_result)
+    call = Call(link)
+    call.dial(host.reactor, booking.spec.client, booking.spec.server, peer_port)
+    return call

@@ -1,0 +1,79 @@
+"""What one daemon, or the local end of a client, is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from bwctl.broker.broker import ResourceBroker
+from bwctl.broker.ports import PortPool
+from bwctl.broker.timetable import Timetable
+from bwctl.control.session import MAX_RESULT
+from bwctl.control.timing import OVERRUN
+from bwctl.interfaces import ITester
+from bwctl.limits.classes import LimitClass, Limits, only_class
+from bwctl.limits.keys import KeyRing
+from bwctl.net.clock import IClock
+from bwctl.net.once import Once
+from bwctl.net.process import MAX_OUTPUT
+from bwctl.net.timers import Timers
+from bwctl.values import NTPTime, ToolID
+from bwctl.wire.fields import ALL_MODES, Mode
+
+TEST_PORTS = (5202, 5900)  # C's default range, shared by all testers without one of their own
+
+EVERYTHING = only_class(LimitClass(name="local", allow_udp=True, allow_no_endpoint=True))
+"""No policy: for an end that serves its own user alone."""
+
+
+@dataclass(kw_only=True)
+class Host:
+    """Shared by all control connections of one daemon.
+
+    What may be changed while it runs (limits, keys) is replaced as a whole.
+    """
+
+    reactor: Any
+    clock: IClock
+    timers: Timers
+    testers: Mapping[str, ITester]  # all that are known and not disabled, by name
+    broker: ResourceBroker = field(default_factory=lambda: ResourceBroker(Timetable()))
+    limits: Limits = EVERYTHING
+    keys: KeyRing = field(default_factory=KeyRing)
+    modes: Mode = ALL_MODES
+    allow_unsync: bool = False
+    overrun: int = OVERRUN
+    commands: Mapping[str, str] = field(default_factory=dict)
+    cpus: Mapping[str, str] = field(default_factory=dict)  # by tester
+    ports: Mapping[str, PortPool] = field(default_factory=dict)  # by tester; else test_ports
+    test_ports: PortPool = field(default_factory=lambda: PortPool(*TEST_PORTS, Random()))  # noqa: S311
+    peer_ports: Sequence[int] = ()
+    started: NTPTime = NTPTime(0)
+    handshake_timeout: float = 20.0
+    control_timeout: float = 7200.0
+    die_by: float = 30.0
+    max_result: int = MAX_RESULT
+    max_output: int = MAX_OUTPUT
+    versions: dict[str, str] = field(default_factory=dict)  # of the testers found here
+    probed: Once[None] = field(default_factory=Once)  # fires when all testers were looked for
+
+    @property
+    def tools(self) -> ToolID:
+        """The testers on offer, as ServerOK says it."""
+        mask = ToolID.NONE
+        for name in self.versions:
+            mask |= self.testers[name].tool_id
+        return mask
+
+    def tester(self, tool: ToolID) -> ITester | None:
+        """A tester that was found here."""
+        for name in self.versions:
+            if self.testers[name].tool_id == tool:
+                return self.testers[name]
+        return None
+
+    def pool(self, tester: ITester) -> PortPool:
+        """The ports that a tester's server takes."""
+        return self.ports.get(tester.name, self.test_ports)

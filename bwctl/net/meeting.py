@@ -1,0 +1,195 @@
+"""How the two peer agents of a test find each other. Source: wire.md 6.1, 8.2."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTCP
+from twisted.internet.protocol import ClientFactory, ServerFactory
+from twisted.python.failure import Failure
+
+from bwctl.control.session import Stopped
+from bwctl.net.link import ClientLink, PeerFailure, PeerLink, ServerLink
+from bwctl.net.once import Once
+from bwctl.values import IPAddress
+
+_MAX_CANDIDATES = 8  # connections on the peer port at one time; more are dropped at once
+_CONNECT_TIMEOUT_S = 10
+
+
+class Meeting(Protocol):
+    """One end's way to the other end's peer agent."""
+
+    met: Once[PeerFailure | None]
+    """Fires with None when somebody is there, with the failure when nobody can be."""
+
+    receiver_ready: Once[None]
+    """Fires when the tool's server is known to listen, or when nobody can tell."""
+
+    ended: Once[Stopped | None]
+    """Fires when the other end's agent says that it is done, or is gone."""
+
+    def settle(self) -> PeerLink | None:
+        """At the start of the test: the connection to use, None if there is none."""
+
+    def tell_ready(self) -> None:
+        """Our tester listens: tell the other end if it can hear that."""
+
+    def close(self) -> None:
+        """Let go of everything but the connection that `settle` gave."""
+
+
+class NoMeeting:
+    """A test whose other end has no daemon (no_server_endpoint)."""
+
+    def __init__(self) -> None:
+        self.met: Once[PeerFailure | None] = Once()
+        self.met.fire(None)
+        self.receiver_ready: Once[None] = Once()
+        self.receiver_ready.fire(None)
+        self.ended: Once[Stopped | None] = Once()
+
+    def settle(self) -> PeerLink | None:
+        """Nobody."""
+        return None
+
+    def tell_ready(self) -> None:
+        """Nobody listens."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Doorway(ServerFactory):
+    """The server daemon's peer port: takes connections until the test starts.
+
+    Strangers use nothing up. In open mode anybody can complete the handshake, so until the start
+    all who did are kept, and `settle` takes the best: knowledge of the SID counts most, then the
+    expected address. What a stranger sends before that has no effect.
+    """
+
+    noisy = False
+
+    def __init__(self, make_link: Callable[[], ServerLink], expected: IPAddress) -> None:
+        self.met: Once[PeerFailure | None] = Once()
+        self.receiver_ready: Once[None] = Once()
+        self.ended: Once[Stopped | None] = Once()
+        self._make_link = make_link
+        self._expected = str(expected)
+        self._candidates: list[ServerLink] = []
+        self._chosen: ServerLink | None = None
+        self._port: IListeningPort | None = None
+
+    def open(self, reactor: IReactorTCP, ports: Sequence[int], address: IPAddress) -> int:
+        """Listen on a free port of a range, from a random one on; an empty range: any port.
+
+        Raises:
+            CannotListenError: the address is not ours, or no port is free.
+        """
+        self._port = _listen(reactor, ports, self, str(address))
+        return int(self._port.getHost().port)  # type: ignore[attr-defined]
+
+    def buildProtocol(self, addr: IAddress | None) -> ServerLink | None:
+        """One more candidate, unless there are too many."""
+        if len(self._candidates) >= _MAX_CANDIDATES:
+            return None
+        link = self._make_link()
+        link.factory = self
+        self._candidates.append(link)
+        link.established.wait().addCallback(self._established, link)
+        link.stopped.wait().addCallback(self._gone, link)
+        return link
+
+    def _established(self, failure: PeerFailure | None, link: ServerLink) -> None:
+        if failure is not None:
+            return
+        if self.receiver_ready.fired:
+            link.tell_ready()
+        self.met.fire(None)
+
+    def _gone(self, stop: Stopped | None, link: ServerLink) -> None:
+        if link is self._chosen or (stop is not None and link.proven):
+            self.ended.fire(stop)
+        else:
+            self._candidates.remove(link)
+
+    def settle(self) -> ServerLink | None:
+        """The best candidate that is there; the others are dropped."""
+        there = [link for link in self._candidates if link.established.value is None]
+        there = [link for link in there if link.established.fired]
+        self._chosen = max(there, key=self._rank, default=None)
+        self.close()
+        return self._chosen
+
+    def _rank(self, link: ServerLink) -> tuple[bool, bool]:
+        return (link.proven, getattr(link.transport.getPeer(), "host", "") == self._expected)
+
+    def tell_ready(self) -> None:
+        """Tell all who are there, and those who come."""
+        self.receiver_ready.fire(None)
+        for link in self._candidates:
+            link.tell_ready()
+
+    def close(self) -> None:
+        """Listen no more, and drop all candidates but the chosen one."""
+        if self._port is not None:
+            self._port.stopListening()
+            self._port = None
+        for link in list(self._candidates):
+            if link is not self._chosen:
+                link.transport.abortConnection()
+
+
+def _listen(
+    reactor: IReactorTCP, ports: Sequence[int], factory: ServerFactory, host: str
+) -> IListeningPort:
+    first = random.randrange(len(ports)) if ports else 0  # noqa: S311 - spreads load, no secret
+    failure: CannotListenError | None = None
+    for port in [*ports[first:], *ports[:first]] or [0]:
+        try:
+            return reactor.listenTCP(port, factory, backlog=_MAX_CANDIDATES, interface=host)
+        except CannotListenError as error:
+            failure = error
+    assert failure is not None, "at least one port was tried"
+    raise failure
+
+
+class Call(ClientFactory):
+    """The client daemon's one connection to the other end's peer port."""
+
+    noisy = False
+
+    def __init__(self, link: ClientLink) -> None:
+        self._link = link
+        self.met = link.established
+        self.receiver_ready = link.ready
+        self.ended = link.stopped
+
+    def dial(self, reactor: IReactorTCP, source: IPAddress, target: IPAddress, port: int) -> None:
+        """Connect from our test address to the other end's."""
+        reactor.connectTCP(
+            str(target), port, self, _CONNECT_TIMEOUT_S, bindAddress=(str(source), 0)
+        )
+
+    def buildProtocol(self, addr: IAddress | None) -> ClientLink:
+        """The link made beforehand."""
+        return self._link
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        """Nobody is there."""
+        why = f"cannot connect to the other end: {reason.getErrorMessage()}"
+        self._link.established.fire(PeerFailure(why))
+        self._link.stopped.fire(None)
+
+    def settle(self) -> ClientLink | None:
+        """The link, if it was ever connected."""
+        return self._link if self._link.connected else None
+
+    def tell_ready(self) -> None:
+        """The tool's client does not listen."""
+
+    def close(self) -> None:
+        """Nothing else is open."""

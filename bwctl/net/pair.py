@@ -1,0 +1,251 @@
+"""The two ends of a client's tests: reached, opened, and known to each other by address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from bwctl.control.client import Identity, Opened
+from bwctl.control.session import MAX_RESULT
+from bwctl.control.timing import Reading
+from bwctl.interfaces import ITester
+from bwctl.net.client import ControlClient
+from bwctl.net.clock import IClock
+from bwctl.net.control import ControlFactory
+from bwctl.net.dial import adopt_pair, reach, resolve, source_towards
+from bwctl.net.failures import SessionFailure
+from bwctl.net.host import Host
+from bwctl.net.probe import Probe
+from bwctl.net.timers import Timers
+from bwctl.results import ClockReading
+from bwctl.values import IPAddress, seconds, ticks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndWish:
+    """One test end as the user names it."""
+
+    host: str = ""  # "": the host that the client runs on
+    port: int = 4823
+    identity: Identity = Identity()
+
+    @property
+    def is_local(self) -> bool:
+        """Not named: a local daemon if there is one, else the client runs that end itself."""
+        return not self.host
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        if self.is_local:
+            return "the local end"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(kw_only=True)
+class Surroundings:
+    """What a client works with."""
+
+    reactor: Any
+    clock: IClock
+    timers: Timers
+    testers: Mapping[str, ITester]
+    ip_version: int = 0  # 4 or 6; 0: any
+    bind: str = ""  # local address of control connections
+    max_result: int = MAX_RESULT
+    local_host: Callable[[], Host] | None = None  # makes the private local end
+
+
+@dataclass(slots=True, eq=False)
+class OpenEnd:
+    """A daemon that took us, its test address, and its clock."""
+
+    wish: EndWish
+    client: ControlClient
+    address: IPAddress
+    opened: Opened
+    private: bool = False  # run by this client, without a daemon
+    clock: ClockReading | None = None
+    remote: Reading | None = None
+    read_at: float = 0.0  # our monotonic time when the clock was read
+
+    @property
+    def rtt(self) -> float:
+        """Bound of the round trip, seconds."""
+        return self.client.rtt
+
+    async def read_clock(self, clock: IClock) -> None:
+        """Ask for the daemon's time. Source: clients.md 7.1."""
+        response = await self.client.time()
+        self.read_at = clock.mono()
+        error = response.error.plus(ticks(self.rtt))
+        self.remote = Reading(response.time, error)
+        offset = seconds(response.time - clock.now())
+        self.clock = ClockReading(error=response.error, rtt_s=self.rtt, offset_s=offset)
+
+
+@dataclass(slots=True, eq=False)
+class Pair:
+    """Receiver and sender, both open."""
+
+    receiver: OpenEnd
+    sender: OpenEnd
+    notes: list[str] = field(default_factory=list)
+    probe: Probe | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether another test can use the same connections."""
+        return self.receiver.client.usable and self.sender.client.usable
+
+    def close(self) -> None:
+        """End both connections."""
+        self.receiver.client.close()
+        self.sender.client.close()
+        if self.probe is not None:
+            self.probe.stop()
+
+
+class Opener:
+    """Reaches both ends of a test. Source: clients.md 5, 7.1."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._opening: list[ControlClient] = []
+        self._notes: list[str] = []
+        self._probe: Probe | None = None
+
+    async def open(self, receiver: EndWish, sender: EndWish) -> Pair:
+        """Both ends, in one address family.
+
+        Raises:
+            SessionFailure: one of them cannot be had; nothing is left open.
+        """
+        try:
+            pair = await self._open(receiver, sender)
+        except BaseException:
+            for client in self._opening:
+                client.close()
+            raise
+        pair.notes, pair.probe = self._notes, self._probe
+        return pair
+
+    async def _open(self, receiver: EndWish, sender: EndWish) -> Pair:
+        if receiver.is_local and sender.is_local:
+            raise SessionFailure("unsupported", "name at least one end with -c or -s")
+        named = [wish for wish in (receiver, sender) if not wish.is_local]
+        ends = await self._open_named(named)
+        if receiver.is_local or sender.is_local:
+            local = await self._open_local(sender if sender.is_local else receiver, ends[0])
+            ends = [*ends, local] if sender.is_local else [local, *ends]
+        self._replace_loopback(ends)
+        first, second = ends
+        return Pair(first, second)
+
+    async def _open_named(self, wishes: Sequence[EndWish]) -> list[OpenEnd]:
+        reactor = self._around.reactor
+        addresses = [await resolve(reactor, wish.host) for wish in wishes]
+        failure: SessionFailure | None = None
+        for version in self._families(wishes, addresses):
+            try:
+                return await self._open_family(wishes, addresses, version)
+            except SessionFailure as error:
+                if error.code not in ("unreachable", "refused"):
+                    raise
+                failure = failure or error
+        assert failure is not None, "there is at least one family"
+        raise failure
+
+    def _families(
+        self, wishes: Sequence[EndWish], addresses: Sequence[Sequence[IPAddress]]
+    ) -> list[int]:
+        """IP versions that all ends have, 6 first."""
+        wanted = (self._around.ip_version,) if self._around.ip_version else (6, 4)
+        common = [
+            version
+            for version in wanted
+            if all(any(one.version == version for one in some) for some in addresses)
+        ]
+        if not common:
+            names = " and ".join(wish.host for wish in wishes)
+            family = f"IPv{wanted[0]}" if self._around.ip_version else "common"
+            raise SessionFailure("unresolved", f"{names}: no {family} address")
+        return common
+
+    async def _open_family(
+        self,
+        wishes: Sequence[EndWish],
+        addresses: Sequence[Sequence[IPAddress]],
+        version: int,
+    ) -> list[OpenEnd]:
+        opening = [
+            Deferred.fromCoroutine(
+                self._open_one(wish, [one for one in some if one.version == version])
+            )
+            for wish, some in zip(wishes, addresses, strict=True)
+        ]
+        results: list[Any] = await gatherResults([one.addErrback(_value) for one in opening])
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return results
+
+    async def _open_one(self, wish: EndWish, addresses: Sequence[IPAddress]) -> OpenEnd:
+        around = self._around
+        client = self._client(wish)
+        address = await reach(around.reactor, client, addresses, wish.port, around.bind)
+        return await self._opened(wish, client, address)
+
+    def _client(self, wish: EndWish) -> ControlClient:
+        around = self._around
+        client = ControlClient(
+            wish.name, wish.identity, around.clock, around.timers, max_result=around.max_result
+        )
+        self._opening.append(client)
+        return client
+
+    async def _opened(self, wish: EndWish, client: ControlClient, address: IPAddress) -> OpenEnd:
+        opened = await client.open()
+        end = OpenEnd(wish, client, address, opened)
+        await end.read_clock(self._around.clock)
+        return end
+
+    async def _open_local(self, wish: EndWish, other: OpenEnd) -> OpenEnd:
+        """A daemon of this host if it answers, else an end of our own (clients.md 5.4)."""
+        address = source_towards(other.address)
+        try:
+            return await self._open_one(replace(wish, host=str(address)), [address])
+        except SessionFailure as failure:
+            if failure.code not in ("refused", "unreachable", "authentication", "denied"):
+                raise
+            self._notes.append(f"no local daemon ({failure.message}); this end runs without one")
+        return await self._open_private(wish, address)
+
+    async def _open_private(self, wish: EndWish, address: IPAddress) -> OpenEnd:
+        if self._around.local_host is None:
+            raise SessionFailure("refused", "there is no local daemon, and none is to be made")
+        host = self._around.local_host()
+        self._probe = Probe(host)
+        self._probe.begin()
+        client = self._client(replace(wish, identity=Identity()))
+        adopt_pair(self._around.reactor, ControlFactory(host), client)
+        end = await self._opened(wish, client, address)
+        end.private = True
+        return end
+
+    def _replace_loopback(self, ends: Sequence[OpenEnd]) -> None:
+        """127.0.0.1 and ::1 mean nothing to another host (clients.md 5.3)."""
+        for end, other in ((ends[0], ends[1]), (ends[1], ends[0])):
+            first = str(end.address) in ("127.0.0.1", "::1")
+            if first and not other.address.is_loopback:
+                end.address = source_towards(other.address)
+                self._notes.append(f"{end.wish.name}: using address {end.address} for the test")
+
+
+def _value(failure: Any) -> BaseException:
+    value: BaseException = failure.value
+    return value

@@ -1,0 +1,88 @@
+"""Which testers are here: found out beside everything else, with a time limit for each."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from twisted.internet.defer import Deferred, gatherResults, race
+from twisted.logger import Logger
+
+from bwctl.interfaces import ITester
+from bwctl.net.host import Host
+from bwctl.net.once import Once
+from bwctl.net.process import Ended, TesterProcess
+
+PROBE_TIMEOUT_S = 10.0
+_MAX_OUTPUT = 4096
+_log = Logger()
+
+
+class Probe:
+    """Looks for all testers of a host at once; `host.probed` fires when all is known."""
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._running: list[TesterProcess] = []
+
+    def begin(self) -> None:
+        """Start; nothing is awaited."""
+        looks = [Deferred.fromCoroutine(self._look(one)) for one in self._host.testers.values()]
+        gatherResults(looks).addBoth(lambda _: self._host.probed.fire(None))
+
+    def stop(self) -> None:
+        """End the probes that still run."""
+        for process in self._running:
+            process.kill()
+
+    async def _look(self, tester: ITester) -> None:
+        version = await self._version(tester)
+        if version is None:
+            self.log.info("no {tester} here", tester=tester.name, event="tester.missing")
+            return
+        self._host.versions[tester.name] = version
+        self.log.info(
+            "{tester} is here: {version}",
+            tester=tester.name,
+            version=version,
+            event="tester.found",
+        )
+
+    async def _version(self, tester: ITester) -> str | None:
+        """The version; every probe of a tester has to be content."""
+        commands = tester.probes(self._host.commands)
+        if not commands:
+            return tester.version(0, b"")
+        version = None
+        for command in commands:
+            ended = await self._run(command)
+            if ended is None or ended.exit_status is None:
+                return None
+            version = tester.version(ended.exit_status, ended.output)
+            if version is None:
+                return None
+        return version
+
+    async def _run(self, command: list[str]) -> Ended | None:
+        process = TesterProcess(self._host.timers, max_output=_MAX_OUTPUT)
+        try:
+            process.start(self._host.reactor, command)
+        except OSError as error:
+            self.log.warn(
+                "cannot run {command}: {why}",
+                command=command[0],
+                why=str(error),
+                event="tester.probe_failed",
+            )
+            return None
+        self._running.append(process)
+        enough: Once[None] = Once()
+        timer = self._host.timers.after(PROBE_TIMEOUT_S, enough.fire, None)
+        waits: list[Deferred[object]] = [process.ended.wait(), enough.wait()]  # type: ignore[list-item]
+        await race(waits)
+        timer.cancel()
+        process.kill()
+        await process.ended.wait()
+        self._running.remove(process)
+        return None if enough.fired else process.ended.value

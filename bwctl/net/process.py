@@ -1,0 +1,162 @@
+"""A tester as a child process under its guard. Source: ecosystem.md section 6; testers.md 4."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess
+from twisted.internet.protocol import ProcessProtocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+import bwctl.embedded
+from bwctl.net.once import Once
+from bwctl.net.timers import Timer, Timers
+
+MAX_OUTPUT = 4 * 1024 * 1024  # octets kept of what a tester writes
+_RUN = str(Path(bwctl.embedded.__file__).with_name("run.py"))
+_LIFELINE = 3
+_BETWEEN_SIGNALS_S = 0.3
+_GRACE_S = 1.0  # from the last gentle signal to the lifeline's end, and from that to KILL
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a tester ended, and all that is kept of what it wrote."""
+
+    exit_status: int | None  # None: ended by a signal
+    signal: int | None
+    output: bytes
+    stopped: bool  # we asked it to end
+
+    @property
+    def clean(self) -> bool:
+        """Whether it ended by itself with status 0."""
+        return self.exit_status == 0
+
+
+class TesterProcess(ProcessProtocol):
+    """Runs one command line, keeps its output, and ends it for certain.
+
+    Ending is done in steps: the tester's gentle signals, then the end of the lifeline (the guard
+    kills all below it), then KILL to the guard. `ended` fires when the process has been reaped.
+    """
+
+    log: ClassVar[Logger] = Logger()
+    transport: IProcessTransport
+
+    def __init__(
+        self,
+        timers: Timers,
+        *,
+        stop_signals: Sequence[str] = ("TERM",),
+        max_output: int = MAX_OUTPUT,
+        on_output: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self.ended: Once[Ended] = Once()
+        self._timers = timers
+        self._stop_signals = tuple(stop_signals)
+        self._max_output = max_output
+        self._on_output = on_output
+        self._output = bytearray()
+        self._cut = False
+        self._stopping = False
+        self._step: Timer | None = None
+
+    def start(
+        self, reactor: IReactorProcess, command: Sequence[str], cpus: str | None = None
+    ) -> None:
+        """Run a command line; no shell is involved.
+
+        Raises:
+            OSError: no process or descriptor is to be had.
+        """
+        affinity = ["--cpus", cpus] if cpus else []
+        guard = [sys.executable, "-I", "-S", _RUN, "guard", *affinity, "--", *command]
+        reactor.spawnProcess(
+            self,
+            guard[0],
+            guard,
+            env=_ENVIRONMENT,
+            childFDs={0: "w", 1: "r", 2: "r", _LIFELINE: "w"},
+        )
+
+    def connectionMade(self) -> None:
+        """The guard runs; a tester reads nothing."""
+        self.transport.closeStdin()
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """Keep output and errors in the order of their arrival, up to the bound."""
+        room = self._max_output - len(self._output)
+        self._output += data[:room]
+        if len(data) > room and not self._cut:
+            self._cut = True
+            self._output += b"\nbwctl: output cut here: more than %d octets\n" % self._max_output
+        if self._on_output is not None:
+            self._on_output(data)
+
+    @property
+    def output(self) -> bytes:
+        """What has been written so far."""
+        return bytes(self._output)
+
+    def stop(self) -> None:
+        """Ask the tester to end; called again it changes nothing."""
+        if not self._stopping and not self.ended.fired:
+            self._stopping = True
+            self._signal_next(list(self._stop_signals))
+
+    def kill(self) -> None:
+        """End the tester at once, with all that it started."""
+        if not self.ended.fired:
+            self._stopping = True
+            self._cut_lifeline()
+
+    def _later(self, delay: float, call: Callable[..., None], *args: object) -> None:
+        if self._step is not None:
+            self._step.cancel()
+        self._step = self._timers.after(delay, call, *args)
+
+    def _signal_next(self, names: list[str]) -> None:
+        self._signal(names.pop(0))
+        if names:
+            self._later(_BETWEEN_SIGNALS_S, self._signal_next, names)
+        else:
+            self._later(_GRACE_S, self._cut_lifeline)
+
+    def _cut_lifeline(self) -> None:
+        self.transport.closeChildFD(_LIFELINE)
+        self._later(_GRACE_S, self._kill_guard)
+
+    def _kill_guard(self) -> None:
+        self.log.warn("a guard did not end; killing it", event="tester.guard_killed")
+        self._signal("KILL")
+
+    def _signal(self, name: str) -> None:
+        try:
+            self.transport.signalProcess(name)
+        except ProcessExitedAlready:
+            return
+
+    def processEnded(self, reason: Failure = connectionDone) -> None:
+        """Reaped, and all pipes are closed."""
+        if self._step is not None:
+            self._step.cancel()
+        value = reason.value
+        self.ended.fire(
+            Ended(
+                getattr(value, "exitCode", None),
+                getattr(value, "signal", None),
+                bytes(self._output),
+                self._stopping,
+            )
+        )

@@ -1,0 +1,108 @@
+"""Reader of iperf3 text. Source: testers.md 7."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from bwctl.testers.reading import (
+    Half,
+    first_match,
+    interval_of,
+    lines_of,
+    long_enough,
+    report,
+)
+from bwctl.testers.rows import Row, interval_rows, longest_from_zero, sum_of, text_row
+from bwctl.values import Report, TestSpec
+
+ALL_STREAMS: Final = 255
+
+_FAILURE: Final = re.compile(r"^iperf3: (?!OUT OF ORDER|warning)(?:error - )?(.+)")
+_VERSION: Final = re.compile(r"^iperf (3[0-9A-Za-z.+-]{0,40})")
+_MSS: Final = re.compile(r"^ +TCP MSS: ([1-9][0-9]{0,5})\b")
+_CPU: Final = re.compile(
+    r"^CPU Utilization: local/[a-z]+ ([0-9.]{1,8})% \([^)]*\), remote/[a-z]+ ([0-9.]{1,8})%"
+)
+_COUNTER: Final = re.compile(r"^ +([0-9]{1,15})(?: |\Z)")  # Retr, or datagrams sent
+_MARK: Final = re.compile(r" (sender|receiver)\Z")
+
+
+def read(text: str, spec: TestSpec) -> Report:
+    """The Report of one end."""
+    lines = lines_of(text)
+    rows = [_with_counter(row, spec) for line in lines if (row := text_row(line))]
+    sent, sending = _total(rows, "sender")
+    received, receiving = _total(rows, "receiver")
+    if sent is None and received is None and spec.udp:
+        received, receiving = _unmarked_total(rows)
+    return report(
+        "iperf3",
+        spec,
+        sent=_sender(sent.half) if sent else None,
+        received=received.half if received else None,
+        streams=receiving if received and received.half.octets else sending,
+        complaint=first_match(_FAILURE, lines),
+        lines=lines,
+        version=first_match(_VERSION, lines),
+        more=_extras(lines),
+        intervals=_intervals(spec, [row for row in rows if not _MARK.search(row.rest)]),
+    )
+
+
+def _with_counter(row: Row, spec: TestSpec) -> Row:
+    """A row with its counter column: retransmits, with UDP datagrams."""
+    found = _COUNTER.match(row.rest)
+    if found is None or row.half.packets is not None:
+        return row
+    if spec.udp:
+        return replace(row, half=replace(row.half, packets=int(found[1])))
+    return replace(row, half=replace(row.half, retransmits=int(found[1])))
+
+
+def _total(rows: Sequence[Row], mark: str) -> tuple[Row | None, int]:
+    """The total row with a mark, or the sum of the streams' ones, and the streams in it."""
+    marked = [row for row in rows if row.rest.endswith(mark)]
+    sums = [row for row in marked if row.stream == "SUM"]
+    if sums:
+        return sums[-1], ALL_STREAMS
+    return sum_of(marked), len(marked)
+
+
+def _unmarked_total(rows: Sequence[Row]) -> tuple[Row | None, int]:
+    """The UDP total of iperf3 3.0 and 3.1, which has no mark."""
+    lossy = [row for row in rows if row.half.lost is not None]
+    total = longest_from_zero(lossy) if lossy else None
+    return total, ALL_STREAMS if total and total.stream == "SUM" else 1
+
+
+def _sender(half: Half) -> Half:
+    """A sender's total without the jitter and loss that are printed as 0 there."""
+    return replace(half, jitter_ms=None, lost=None, packets=None)
+
+
+def _intervals(spec: TestSpec, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The intervals, each with the word whether it was left out of the total."""
+    return [
+        interval_of(row.start, row.end, row.half, omitted=row.omitted)
+        for row in interval_rows(rows)
+        if long_enough(spec, row.half.seconds)
+    ]
+
+
+def _extras(lines: Sequence[str]) -> dict[str, Any]:
+    """CPU load and MSS of the verbose text; 0 for the other end means that nobody told us."""
+    mss = first_match(_MSS, lines)
+    cpu = next((match for line in lines if (match := _CPU.match(line))), None)
+    local, remote = (_percent(cpu[1]), _percent(cpu[2])) if cpu else (None, None)
+    return {
+        "mss": int(mss) if mss else None,
+        "cpu_local_percent": local,
+        "cpu_remote_percent": remote or None,
+    }
+
+
+def _percent(text: str) -> float | None:
+    return float(text) if text.count(".") <= 1 and text != "." else None

@@ -1,0 +1,107 @@
+"""The gap tree against a list."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from bwctl.broker.gaptree import GapTree
+from tests.broker import QUIET
+
+Interval = tuple[int, int, int]
+
+STEPS = st.lists(
+    st.tuples(
+        st.booleans(),  # insert, or remove if there is something
+        st.integers(-20, 80),
+        st.integers(1, 15),
+        st.integers(0, 2**16),
+    ),
+    max_size=60,
+)
+
+
+def naive_first_fit(held: list[Interval], earliest: int, length: int) -> int:
+    t = earliest
+    while any(t < b and a < t + length for a, b, _ in held):
+        t += 1
+    return t
+
+
+class GapTreeTests(SynchronousTestCase):
+    def test_empty(self) -> None:
+        """In an empty tree everything fits where it is asked for."""
+        tree = GapTree()
+        self.assertEqual(tree.first_fit(7, 1000), 7)
+        self.assertEqual((len(tree), list(tree)), (0, []))
+
+    def test_half_open(self) -> None:
+        """Intervals may touch."""
+        tree = GapTree()
+        tree.insert(10, 20)
+        tree.insert(25, 30)
+        self.assertEqual(tree.first_fit(0, 10), 0)
+        self.assertEqual(tree.first_fit(0, 11), 30)
+        self.assertEqual(tree.first_fit(12, 5), 20)
+        self.assertEqual(tree.first_fit(21, 5), 30)
+
+    def test_empty_interval(self) -> None:
+        """An interval without length is a mistake of the caller and changes nothing."""
+        tree = GapTree()
+        for end in (4, 5):
+            with self.assertRaises(ValueError):
+                tree.insert(5, end)
+        self.assertEqual(len(tree), 0)
+
+    def test_same_start(self) -> None:
+        """Intervals with one start are told apart by their keys."""
+        tree = GapTree()
+        for key in (3, 1, 2):
+            tree.insert(5, 5 + key, key)
+        self.assertTrue(tree.remove(5, 3))
+        self.assertFalse(tree.remove(5, 3))
+        self.assertEqual(list(tree), [(5, 6, 1), (5, 7, 2)])
+        self.assertEqual(tree.first_fit(0, 6), 7)
+
+    def test_cover(self) -> None:
+        """Gaps below a long interval do not count."""
+        tree = GapTree()
+        for a in range(0, 100, 10):
+            tree.insert(a, a + 1, 1)
+        tree.insert(0, 95, 0)
+        self.assertEqual(tree.first_fit(0, 4), 95)
+        self.assertEqual(tree.first_fit(0, 9), 95)
+
+    def test_many_in_order(self) -> None:
+        """Ten thousand ascending intervals make no deep tree and nothing recurses."""
+        tree = GapTree()
+        for a in range(0, 100_000, 10):
+            tree.insert(a, a + 10)
+        self.assertEqual(tree.first_fit(0, 1), 100_000)
+        self.assertTrue(tree.remove(50_000))
+        self.assertEqual(tree.first_fit(0, 10), 50_000)
+        self.assertEqual(tree.first_fit(0, 11), 100_000)
+        for a in range(0, 100_000, 10):
+            tree.remove(a)
+        self.assertEqual(list(tree), [])
+
+    @QUIET
+    @given(STEPS, st.integers(-30, 100), st.integers(1, 25), st.integers(0, 9))
+    def test_like_a_list(
+        self, steps: list[tuple[bool, int, int, int]], earliest: int, length: int, seed: int
+    ) -> None:
+        """After any insertions and removals order and first fit are those of a plain list."""
+        tree, held = GapTree(seed), list[Interval]()
+        for key, (insert, a, size, pick) in enumerate(steps):
+            if insert or not held:
+                held.append((a, a + size, key))
+                tree.insert(*held[-1])
+            else:
+                gone = held.pop(pick % len(held))
+                self.assertTrue(tree.remove(gone[0], gone[2]))
+            self.assertEqual(list(tree), sorted(held, key=lambda each: (each[0], each[2])))
+            self.assertEqual(len(tree), len(held))
+            self.assertEqual(
+                tree.first_fit(earliest, length), naive_first_fit(held, earliest, length)
+            )

@@ -1,0 +1,98 @@
+"""Results for tests of the output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from bwctl.errors import AcceptType
+from bwctl.results import ClockReading, EndResult, TestResult
+from bwctl.values import (
+    SID,
+    ErrorEstimate,
+    NTPTime,
+    Report,
+    Role,
+    TestSpec,
+    ToolID,
+    ntp_from_unix,
+    ticks,
+)
+
+START = NTPTime(ntp_from_unix(1_795_287_970) + ticks(0.25))  # 2026-11-21T19:06:10.25Z
+
+SPEC = TestSpec(
+    tool=ToolID.IPERF3,
+    client=ip_address("127.0.0.2"),
+    server=ip_address("127.0.0.1"),
+    duration=3,
+)
+
+RECEIVER = EndResult(
+    host="recv.example.net",
+    role=Role.SERVER,
+    address=SPEC.server,
+    port=4823,
+    protocol_version=6,
+    clock=ClockReading(error=ErrorEstimate(24, 128, True), rtt_s=0.001, offset_s=-0.25),
+    status=AcceptType.ACCEPT,
+    raw=b"receiver's output\n",
+    report=Report(
+        tool="iperf3",
+        version="3.12",
+        summary={"bits_per_second": 16.64e9, "bytes": 6_240_000_000},
+    ),
+)
+
+SENDER = EndResult(
+    host="send.example.net",
+    role=Role.CLIENT,
+    address=SPEC.client,
+    port=4900,
+    protocol_version=6,
+    status=AcceptType.ACCEPT,
+    raw=b"sender's output\n",
+    report=Report(
+        tool="iperf3",
+        version="3.20",
+        summary={
+            "bits_per_second": 16.0e9,
+            "sent_bits_per_second": 16.7e9,
+            "sent_bytes": 6_262_500_000,
+            "retransmits": 14,
+            "rtt_ms": {"min": 0.05, "mean": 0.1, "max": 0.25},
+        },
+        intervals=[{"start_s": 0, "end_s": 1.0, "bits_per_second": 17e9}],
+    ),
+)
+
+GOOD = TestResult(
+    spec=SPEC,
+    receiver=RECEIVER,
+    sender=SENDER,
+    sid=SID(bytes(range(16))),
+    requested_start=NTPTime(START - ticks(2)),
+    reserved_start=START,
+    latest_start=NTPTime(START + ticks(600)),
+    finished=NTPTime(START + ticks(4)),
+    results_role=Role.CLIENT,
+)
+
+
+def sample(name: str) -> bytes:
+    """Real output of the C clients."""
+    return (Path(__file__).parent / "samples" / f"{name}.txt").read_bytes()
+
+
+def with_reports(receiver: Report | None, sender: Report | None) -> TestResult:
+    """The good result with other reports."""
+    return replace(
+        GOOD, receiver=replace(RECEIVER, report=receiver), sender=replace(SENDER, report=sender)
+    )
+
+
+def report(**summary: Any) -> Report:
+    """A report of these figures."""
+    return Report(tool="iperf3", summary=summary)

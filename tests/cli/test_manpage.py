@@ -1,0 +1,50 @@
+"""The manual page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import bwctl
+from bwctl.cli.exits import ExitStatus
+from bwctl.cli.manpage import manual, roff
+from bwctl.cli.throughput import BWCTL
+
+PAGE = Path(bwctl.__file__).parent.parent / "doc" / "man" / "bwctl.1"
+
+
+class ManualTests(SynchronousTestCase):
+    """doc/man/bwctl.1."""
+
+    def test_up_to_date(self) -> None:
+        """The file is what the table of options gives."""
+        if not PAGE.exists():
+            raise self.skipTest("the manual pages are not part of an installed package")
+        self.assertEqual(
+            PAGE.read_text(),
+            manual(BWCTL),
+            "run: python -m bwctl.cli.manpage > doc/man/bwctl.1",
+        )
+
+    def test_complete(self) -> None:
+        """Every option and every exit status has its entry."""
+        text = manual(BWCTL)
+        for opt in BWCTL.options():
+            for name in opt.names:
+                self.assertIn(f"\\fB{roff(name)}\\fR", text)
+        for status in ExitStatus:
+            self.assertIn(f".TP\n\\fB{status.value}\\fR\n{roff(status.meaning)}\n", text)
+
+    def test_sections(self) -> None:
+        """The sections in their usual order."""
+        lines = manual(BWCTL).splitlines()
+        titles = [line[4:] for line in lines if line.startswith(".SH ")]
+        self.assertEqual(titles[:4], ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"])
+        self.assertEqual(titles[-3:], ["EXIT STATUS", "EXAMPLES", "SEE ALSO"])
+
+    def test_escapes(self) -> None:
+        """Text cannot become a request."""
+        self.assertEqual(roff(".SH x"), "\\&.SH x")
+        self.assertEqual(roff("'x"), "\\&'x")
+        self.assertEqual(roff("a-b\\n"), "a\\-b\\en")

@@ -1,0 +1,122 @@
+"""Progress on stderr."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bwctl.cli.progress import Phase, Progress
+
+CLEAR = "\r\x1b[K"
+
+
+class ProgressTests(SynchronousTestCase):
+    """Progress."""
+
+    def setUp(self) -> None:
+        self.stream = StringIO()
+
+    def make(self, quiet: bool = False, is_tty: bool = False, columns: int = 80) -> Progress:
+        """A Progress that writes to `stream`."""
+        return Progress(self.stream, quiet, is_tty, columns=columns)
+
+    def written(self) -> str:
+        """What was written since the last call."""
+        text = self.stream.getvalue()
+        self.stream.seek(0)
+        self.stream.truncate()
+        return text
+
+    def test_lines(self) -> None:
+        """Without a terminal each phase is one line, and ticks write nothing."""
+        progress = self.make()
+        progress.phase(Phase.CONNECTING, 0.0, detail="h:4823")
+        progress.phase(Phase.NEGOTIATING, 1.0)
+        progress.phase(Phase.WAITING, 2.0, until=7.4)
+        progress.tick(3.0)
+        progress.phase(Phase.RUNNING, 7.4, until=17.4, detail="iperf3")
+        progress.phase(Phase.COLLECTING, 18.0)
+        progress.close()
+        self.assertEqual(
+            self.written(),
+            "bwctl: connecting h:4823\n"
+            "bwctl: negotiating\n"
+            "bwctl: waiting for the time slot, 5 s\n"
+            "bwctl: running iperf3, 10 s\n"
+            "bwctl: collecting results\n",
+        )
+
+    def test_countdown(self) -> None:
+        """On a terminal the seconds to the time slot count down in place."""
+        progress = self.make(is_tty=True)
+        progress.phase(Phase.WAITING, 10.0, until=12.0)
+        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 2 s")
+        progress.tick(11.0)
+        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 1 s")
+        progress.tick(15.0)
+        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 0 s")
+
+    def test_nothing_new(self) -> None:
+        """A line that is the same is not written again."""
+        progress = self.make(is_tty=True)
+        progress.phase(Phase.NEGOTIATING, 0.0)
+        self.written()
+        progress.tick(1.0)
+        self.assertEqual(self.written(), "")
+
+    def test_bar(self) -> None:
+        """While the test runs, a bar and the percent of its time."""
+        progress = self.make(is_tty=True)
+        progress.phase(Phase.RUNNING, 100.0, until=110.0, detail="iperf3")
+        for now, full, percent, left in ((100, 0, 0, 10), (105, 15, 50, 5), (120, 30, 100, 0)):
+            self.written()
+            progress.tick(now - 0.001)
+            progress.tick(now)
+            bar = "#" * full + "." * (30 - full)
+            expected = f"bwctl: running iperf3 [{bar}] {percent:3d} % {left} s left"
+            self.assertTrue((CLEAR + self.written()).endswith(expected) or percent == 0, expected)
+
+    def test_clock_step(self) -> None:
+        """A clock that goes backwards, or an end that is the start, does no harm."""
+        progress = self.make(is_tty=True)
+        progress.phase(Phase.RUNNING, 100.0, until=110.0)
+        progress.tick(50.0)
+        self.assertIn("]   0 % 60 s left", self.written())
+        progress.phase(Phase.RUNNING, 100.0, until=100.0)
+        self.assertIn("] 100 % 0 s left", self.written())
+
+    def test_narrow(self) -> None:
+        """A line never wraps."""
+        progress = self.make(is_tty=True, columns=20)
+        progress.phase(Phase.WAITING, 0.0, until=5.0)
+        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for ")
+
+    def test_quiet(self) -> None:
+        """-q: no phases, on a terminal or not; notes are still written."""
+        for is_tty in (False, True):
+            progress = self.make(quiet=True, is_tty=is_tty)
+            progress.phase(Phase.RUNNING, 0.0, until=5.0)
+            progress.tick(1.0)
+            progress.close()
+            self.assertEqual(self.written(), "")
+            progress.note("busy")
+            self.assertEqual(self.written(), "bwctl: busy\n")
+
+    def test_note(self) -> None:
+        """A note goes above the line that is drawn."""
+        progress = self.make(is_tty=True)
+        progress.phase(Phase.NEGOTIATING, 0.0)
+        self.written()
+        progress.note("using iperf3", 1.0)
+        self.assertEqual(self.written(), f"{CLEAR}bwctl: using iperf3\n{CLEAR}bwctl: negotiating")
+
+    def test_close(self) -> None:
+        """At the end the line is gone, once, and ticks draw no more."""
+        progress = self.make(is_tty=True)
+        progress.phase(Phase.COLLECTING, 0.0)
+        self.written()
+        progress.close()
+        progress.close()
+        progress.tick(1.0)
+        self.assertEqual(self.written(), CLEAR)
