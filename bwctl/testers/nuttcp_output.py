@@ -25,6 +25,7 @@ from bwctl.testers.reading import (
 from bwctl.values import Report, Role, TestSpec
 
 MEGABYTE: Final = 1 << 20
+ONE_SIDED: Final = "the figures of one of the two ends are missing"
 
 Values = Mapping[str, str]
 
@@ -58,13 +59,15 @@ def read(output: bytes, spec: TestSpec, role: Role) -> Report:
         return Report(tool="nuttcp")
     lines = lines_of(text)
     sides, rows = collect(lines)
-    sent, received = half(sides["t"]), half(sides["r"]) or half(sides[""])
+    sent, received = half(sides["t"]), half(sides["r"])
+    one_sided = (sent is None) is not (received is None)
+    received = received or half(sides[""])
     return report(
         "nuttcp",
         spec,
         sent=sent,
         received=received,
-        complaint=first_match(_FAILURE, lines),
+        complaint=first_match(_FAILURE, lines) or (ONE_SIDED if one_sided else None),
         lines=lines,
         version=first_match(_VERSION, lines),
         more=_extras(sides, role is spec.sender),

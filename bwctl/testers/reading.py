@@ -112,11 +112,6 @@ class Half:
         )
 
 
-def loss_percent(half: Half) -> float | None:
-    """Lost packets per hundred, None if not measured."""
-    return 100 * half.lost / half.packets if half.packets and half.lost is not None else None
-
-
 def summary_of(sent: Half | None, received: Half | None) -> dict[str, Any]:
     """The summary of both halves: goodput of the receiver if it is there, else of the sender."""
     summary: dict[str, Any] = {}
@@ -126,8 +121,9 @@ def summary_of(sent: Half | None, received: Half | None) -> dict[str, Any]:
         summary["sent_bits_per_second"] = sent.bits_per_second
     if received is not None and (received.octets or received.packets):
         summary.update(received.measured())
-        loss = {"loss_percent": loss_percent(received), "out_of_order": received.out_of_order}
-        summary.update(present(loss))
+        summary.update(present({"out_of_order": received.out_of_order}))
+    if summary.get("packets") and "lost" in summary:
+        summary["loss_percent"] = 100 * summary["lost"] / summary["packets"]
     return summary
 
 
