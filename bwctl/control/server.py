@@ -141,7 +141,9 @@ class ServerSession(Session):
         self._greeting = greeting = ClientGreeting.decode(octets)
         self._advance(Message.CLIENT_GREETING)
         self.peer_extensions = greeting.extensions & self._extensions
-        user = "" if greeting.mode is Mode.OPEN else greeting.user.decode("utf-8", "surrogateescape")
+        user = (
+            "" if greeting.mode is Mode.OPEN else greeting.user.decode("utf-8", "surrogateescape")
+        )
         return ClientGreeted(greeting.mode, user, self.version)
 
     @property

@@ -15,9 +15,10 @@ from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
 from bwctl.net.host import Host
 from bwctl.net.timers import Timer
-from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, ticks
+from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, seconds, ticks
 from bwctl.wire.request import TestRequest
 
+MAX_FUZZ = ticks(3600)  # beyond this a clock is not one; such padding would fill the timetable
 _LEAST_INTERVAL_MS = 100  # no tester reports more often; C 1.3 and 1.4 clients mean seconds
 
 
@@ -178,6 +179,9 @@ class BrokerService:
         self, application: Application, spec: TestSpec, replacing: Reservation | None
     ) -> Reservation | Refusal:
         request, now = application.request, self._host.clock.now()
+        fuzz = self._fuzz(application)
+        if fuzz > MAX_FUZZ:  # an update may come with another error than the first request
+            return Refusal(AcceptType.REJECT, f"a time error of {seconds(fuzz):.0f} s")
         demand = Demand(
             sid=application.sid,
             role=request.role,
@@ -185,7 +189,7 @@ class BrokerService:
             earliest=request.time,
             latest=self._latest(application, now),
             length=ticks(spec.seconds),
-            fuzz=self._fuzz(application),
+            fuzz=fuzz,
             rtt=ticks(application.rtt),
         )
         accounts = [limit_class.name for limit_class in application.limit_class.lineage()]

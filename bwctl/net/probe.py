@@ -29,7 +29,15 @@ class Probe:
     def begin(self) -> None:
         """Start; nothing is awaited."""
         looks = [Deferred.fromCoroutine(self._look(one)) for one in self._host.testers.values()]
-        gatherResults(looks).addBoth(lambda _: self._host.probed.fire(None))
+        gatherResults(looks).addBoth(lambda _: self._known())
+
+    def _known(self) -> None:
+        self.log.info(
+            "testers known: {testers}",
+            testers=", ".join(sorted(self._host.versions)) or "none",
+            event="tester.all_known",
+        )
+        self._host.probed.fire(None)
 
     def stop(self) -> None:
         """End the probes that still run."""

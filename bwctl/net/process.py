@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,7 @@ _RUN = str(Path(bwctl.embedded.__file__).with_name("run.py"))
 _LIFELINE = 3
 _BETWEEN_SIGNALS_S = 0.3
 _GRACE_S = 1.0  # from the last gentle signal to the lifeline's end, and from that to KILL
-_ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "LC_ALL": "C",
-}
+_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,7 @@ class TesterProcess(ProcessProtocol):
         self._output = bytearray()
         self._cut = False
         self._stopping = False
+        self._tied = True  # the lifeline is there
         self._step: Timer | None = None
 
     def start(
@@ -96,13 +95,18 @@ class TesterProcess(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Keep output and errors in the order of their arrival, up to the bound."""
-        room = self._max_output - len(self._output)
+        room = max(0, self._max_output - len(self._output))
         self._output += data[:room]
         if len(data) > room and not self._cut:
             self._cut = True
             self._output += b"\nbwctl: output cut here: more than %d octets\n" % self._max_output
         if self._on_output is not None:
             self._on_output(data)
+
+    def childConnectionLost(self, childFD: int) -> None:
+        """A pipe is closed; the lifeline's when the guard has ended."""
+        if childFD == _LIFELINE:
+            self._tied = False
 
     @property
     def output(self) -> bytes:
@@ -134,7 +138,9 @@ class TesterProcess(ProcessProtocol):
             self._later(_GRACE_S, self._cut_lifeline)
 
     def _cut_lifeline(self) -> None:
-        self.transport.closeChildFD(_LIFELINE)
+        if self._tied:
+            self._tied = False
+            self.transport.closeChildFD(_LIFELINE)
         self._later(_GRACE_S, self._kill_guard)
 
     def _kill_guard(self) -> None:

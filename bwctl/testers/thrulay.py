@@ -23,6 +23,7 @@ from bwctl.testers.reading import (
     hint,
     interval_of,
     lines_of,
+    long_enough,
     number,
     rate,
     report,
@@ -34,17 +35,27 @@ RUN: Final = Path(bwctl.__file__).with_name("embedded") / "run.py"
 MARK: Final = "#json "  # begins the line with the result
 ALL_STREAMS: Final = 255
 
+DEADLINE_S: Final = 60  # in which a server awaits its client: it starts some seconds earlier
+MOST: Final = 100_000  # intervals in one result
+
+INTERVAL: Final = Option("report_interval_ms", "--interval", common.interval)
+OMIT: Final = Option("omit", "--omit")
 WINDOW: Final = Option("window", "--window")
+SERVER: Final = (INTERVAL, OMIT, WINDOW)
 CLIENT: Final = (
-    Option("report_interval_ms", "--interval", common.interval),
+    *SERVER,
     Option("buffer_length", "--block"),
-    WINDOW,
     Option("tos", "--tos"),
     Option("mss", "--mss"),
 )
 KNOWN: Final = ("udp", "bandwidth", "parallel", *(option.field for option in CLIENT))
-RANGES: Final = (
-    common.Range("buffer_length", "-l", 16, 1 << 20),  # what the protocol allows for a block
+RANGES: Final = (  # those of bwctl/embedded/options.py
+    common.Range("duration", "-t", 1, 1_000_000),
+    common.Range("report_interval_ms", "-i", 10, 1_000_000_000),
+    common.Range("parallel", "-P", 1, 255),
+    common.Range("window", "-w", 1, (1 << 31) - 1),
+    common.Range("buffer_length", "-l", 16, 1 << 20),  # the protocol's
+    common.Range("mss", "-m", 1, 65_535),
     common.TOS_RANGE,
 )
 
@@ -71,6 +82,8 @@ class Thrulay:
             problems.append("thrulay cannot do UDP (-u) yet")
         elif spec.bandwidth:
             problems.append("thrulay cannot pace TCP (-b without -u)")
+        if spec.report_interval_ms and spec.duration * 1000 // spec.report_interval_ms > MOST:
+            problems.append(f"thrulay gives at most {MOST} intervals (-i)")
         return problems + common.range_problems("thrulay", spec, RANGES)
 
     def ignored(self, spec: TestSpec) -> list[str]:
@@ -116,8 +129,8 @@ def _server(spec: TestSpec, port: int) -> list[str]:
     return [
         *("--bind", str(spec.server), "--port", str(port)),
         *_size(spec),
-        *("--peer", str(spec.client)),
-        *common.arguments(spec, (WINDOW,)),
+        *("--peer", str(spec.client), "--deadline", str(DEADLINE_S)),
+        *common.arguments(spec, SERVER),
     ]
 
 
@@ -142,18 +155,29 @@ def read(output: bytes, spec: TestSpec, role: Role) -> Report:
     if result is None:
         error = hint(lines_of(text)) or "no result found in the output"
         return Report(tool="thrulay", error=error)
-    counted, streams = half(result), count(result.get("streams"))
+    sent, received = halves(result, role)
+    streams = count(result.get("streams"))
     return report(
         "thrulay",
         spec,
-        sent=counted if role is Role.CLIENT else None,
-        received=counted if role is Role.SERVER else None,
+        sent=sent,
+        received=received,
         streams=ALL_STREAMS if streams is None else streams,
         complaint=_text(result.get("error")),
         version=_text(result.get("version")),
-        more={"rtt_ms": _round_trips(mapping(result.get("rtt_us")))},
-        intervals=_intervals(sequence(result.get("intervals"))),
+        more={
+            "rtt_ms": _round_trips(mapping(result.get("rtt_us"))),
+            "mss": count(result.get("mss")) or None,
+        },
+        intervals=_intervals(spec, sequence(result.get("intervals"))),
     )
+
+
+def halves(result: Mapping[str, Any], role: Role) -> tuple[Half | None, Half | None]:
+    """What was sent and what arrived; the client knows that from the echoes."""
+    received = half(result)
+    sent = half({**result, "bytes": result.get("sent_bytes")})
+    return (sent if role is Role.CLIENT else None), received
 
 
 def half(block: Mapping[str, Any]) -> Half | None:
@@ -182,11 +206,11 @@ def _round_trips(microseconds: Mapping[str, Any]) -> dict[str, float] | None:
     return {name: value / 1000 for name, value in found.items() if value is not None} or None
 
 
-def _intervals(entries: Sequence[Any]) -> list[Mapping[str, Any]]:
-    """The intervals, as the tester gives them."""
+def _intervals(spec: TestSpec, entries: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """The intervals without the fragment at the end of a server's."""
     blocks = [mapping(entry) for entry in entries[:MAX_INTERVALS]]
     return [
         interval_of(number(block.get("start")) or 0.0, number(block.get("end")) or 0.0, counted)
         for block in blocks
-        if (counted := half(block)) is not None
+        if (counted := half(block)) is not None and long_enough(spec, counted.seconds)
     ]

@@ -263,6 +263,25 @@ class RareOutputTests(SynchronousTestCase):
         self.assertEqual(report.summary["bytes"], 6000)
         self.assertEqual([one["bytes"] for one in report.intervals], [2000, 4000])
 
+    def test_units_of_octets(self) -> None:
+        """Rates in octets per second are powers of 1024; rounded amounts give way to them."""
+        row = "[  1] 0.0000-2.0000 sec  4.01 GBytes  2051 MBytes/sec\n"
+        summary = self.summary("iperf", row, Role.SERVER, units="M")
+        self.assertEqual(summary["bits_per_second"], 2051 * 1024 * 1024 * 8)
+        self.assertEqual(summary["bytes"], 4305704714)
+
+    def test_number_with_two_points(self) -> None:
+        """A row that only looks like one is none."""
+        row = "[  1] 0.0.0-2.0000 sec  4.01 GBytes  2051 MBytes/sec\n"
+        self.assertEqual(self.summary("iperf3", row, Role.SERVER), {})
+
+    def test_unknown_events(self) -> None:
+        """Events of a streamed JSON that nobody knows yet are passed over."""
+        end = {"event": "end", "data": {"sum_received": {"bytes": 1000, "seconds": 2}}}
+        text = "\n".join(map(json.dumps, ({"event": "new", "data": 1}, end, {"event": []})))
+        summary = self.summary("iperf3", text, Role.SERVER)
+        self.assertEqual(summary["bytes"], 1000)
+
     def test_late_interval_of_nuttcp(self) -> None:
         """A row for datagrams behind the end is left out."""
         row = " 1.0000 MB /   1.00 sec =  8.3886 Mbps     0 /   10 ~drop/pkt  0.00 ~%loss\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,6 +10,7 @@ from zope.interface.verify import verifyObject
 
 import bwctl
 from bwctl.interfaces import ITester
+from bwctl.testers.iperf import Iperf
 from bwctl.values import Listening, Role, ToolID
 from tests.testers.support import REGISTRY, spec, tester
 
@@ -157,6 +159,9 @@ class ProblemTests(SynchronousTestCase):
         """All of them can talk to a program without a daemon."""
         for name in NAMES:
             self.check(name, no_server_endpoint=True)
+        bound = replace(Iperf(), supports_no_endpoint=False)
+        sentences = bound.problems(spec("iperf", no_server_endpoint=True))
+        self.assertEqual(sentences, ["iperf needs a daemon at both ends (-E)"])
 
     def test_no_duration(self) -> None:
         """0 seconds would mean for ever, or nothing."""
@@ -191,6 +196,14 @@ class ProblemTests(SynchronousTestCase):
             "nuttcp takes bandwidth (-b) from 1000 to 9223372036854775808, not 999",
             bandwidth=999,
         )
+
+    def test_intervals_of_thrulay(self) -> None:
+        """Neither too short nor too many."""
+        short = "thrulay takes report interval ms (-i) from 10 to 1000000000, not 9"
+        self.check("thrulay", short, report_interval_ms=9)
+        self.check("thrulay", report_interval_ms=10, duration=1000)
+        many = "thrulay gives at most 100000 intervals (-i)"
+        self.check("thrulay", many, report_interval_ms=10, duration=1001)
 
     def test_udp_with_thrulay(self) -> None:
         """Not yet."""
@@ -249,7 +262,7 @@ class IgnoredTests(SynchronousTestCase):
                 "iperf": ["dynamic_window", "mss", "omit", "ttl"],
                 "iperf3": ["dynamic_window", "ttl"],
                 "nuttcp": ["output_format", "dynamic_window", "omit", "units", "ttl"],
-                "thrulay": ["output_format", "dynamic_window", "omit", "units", "ttl"],
+                "thrulay": ["output_format", "dynamic_window", "units", "ttl"],
             },
         )
 

@@ -18,6 +18,8 @@ RESULT: dict[str, Any] = {
     "block": 65536,
     "seconds": 2.0,
     "bytes": 3_000_000,
+    "sent_bytes": 3_200_000,
+    "mss": 1448,
     "bits_per_second": 12_000_000.0,
     "intervals": [
         {"start": 0.0, "end": 1.0, "bytes": 1_000_000, "bits_per_second": 8_000_000.0},
@@ -39,7 +41,7 @@ class ThrulayOutputTests(SynchronousTestCase):
     """The last line that begins with the mark is the result."""
 
     def test_client(self) -> None:
-        """The client has sent, and measured round trips."""
+        """The client has sent, and knows from the echoes what arrived and how fast."""
         report = parse()
         self.assertEqual((report.tool, report.version, report.error), ("thrulay", "0.1.0", None))
         self.assertEqual(
@@ -48,8 +50,9 @@ class ThrulayOutputTests(SynchronousTestCase):
                 "bytes": 3_000_000,
                 "bits_per_second": 12_000_000.0,
                 "retransmits": 3,
-                "sent_bytes": 3_000_000,
-                "sent_bits_per_second": 12_000_000.0,
+                "sent_bytes": 3_200_000,
+                "sent_bits_per_second": 12_800_000.0,
+                "mss": 1448,
                 "rtt_ms": {"min": 0.05, "mean": 0.0755, "max": 1.0},
             },
         )
@@ -63,10 +66,16 @@ class ThrulayOutputTests(SynchronousTestCase):
 
     def test_server(self) -> None:
         """The server has received, and measured nothing else."""
-        report = parse(Role.SERVER, rtt_us=None, retransmits=None, intervals=[])
+        report = parse(Role.SERVER, rtt_us=None, retransmits=None, mss=0, intervals=[])
         self.assertIsNone(report.error)
         self.assertEqual(report.summary, {"bytes": 3_000_000, "bits_per_second": 12_000_000.0})
         self.assertEqual(report.intervals, [])
+
+    def test_fragment(self) -> None:
+        """The rest that came after the last whole interval is left out."""
+        rest = {"start": 2.0, "end": 2.005, "bytes": 6553600, "bits_per_second": 1.0}
+        report = parse(Role.SERVER, intervals=[*RESULT["intervals"], rest])
+        self.assertEqual([one["end_s"] for one in report.intervals], [1.0, 2.0])
 
     def test_last_result_counts(self) -> None:
         """A line that only looks like a result does no harm before it."""
@@ -77,10 +86,10 @@ class ThrulayOutputTests(SynchronousTestCase):
     def test_errors(self) -> None:
         """The tester's own complaint, and figures that are no result."""
         self.assertEqual(parse(error="connection refused").error, "connection refused")
-        self.assertEqual(parse(bytes=0).error, "no data was transferred")
+        self.assertEqual(parse(bytes=0, sent_bytes=0).error, "no data was transferred")
         self.assertEqual(parse(seconds=0.5).error, "lasted 0.5 s instead of 2 s")
         self.assertEqual(parse(parallel=3).error, "only 2 of 3 streams gave a total")
-        self.assertEqual(parse(bytes=None).error, "no total found in the output")
+        self.assertEqual(parse(bytes=None, sent_bytes=None).error, "no total found in the output")
 
     def test_wrong_types(self) -> None:
         """Everything that is not of the expected type counts as absent."""

@@ -1,0 +1,98 @@
+"""Round-trip times in bounded memory, and the moments at which figures are taken. Pure.
+
+Source: thrulay.md sections 5.3 and 5.4.
+"""
+
+from __future__ import annotations
+
+NEVER = 1 << 63  # ns
+_BITS = 7  # 128 bins per power of two: a bin is at most 0.8 % wide
+_LARGEST = (1 << 50) - 1  # ns, 13 days: bounds the number of bins
+
+
+def bin_of(value: int) -> int:
+    """The bin of a value in ns; values below 256 have bins of their own."""
+    shift = max(value.bit_length() - _BITS - 1, 0)
+    return (shift << _BITS) + (value >> shift)
+
+
+def value_of(number: int) -> int:
+    """The middle of a bin, ns."""
+    shift = max((number >> _BITS) - 1, 0)
+    return ((number - (shift << _BITS)) << shift) + ((1 << shift) >> 1)
+
+
+class Histogram:
+    """Counts of durations in ns: exact minimum, mean and maximum, quantiles within 0.4 %."""
+
+    __slots__ = ("_bins", "count", "highest", "lowest", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0
+        self.lowest = 0
+        self.highest = 0
+        self._bins: dict[int, int] = {}
+
+    def add(self, value: int, count: int = 1) -> None:
+        """Count a duration, some times over."""
+        value = min(max(value, 0), _LARGEST)
+        number = bin_of(value)
+        self._bins[number] = self._bins.get(number, 0) + count
+        self._take(value, value, value * count, count)
+
+    def merge(self, other: Histogram) -> None:
+        """Add all that another one has counted."""
+        if other.count:
+            for number, count in other._bins.items():
+                self._bins[number] = self._bins.get(number, 0) + count
+            self._take(other.lowest, other.highest, other.total, other.count)
+
+    def _take(self, lowest: int, highest: int, total: int, count: int) -> None:
+        self.lowest = min(self.lowest, lowest) if self.count else lowest
+        self.highest = max(self.highest, highest)
+        self.total += total
+        self.count += count
+
+    @property
+    def mean(self) -> float:
+        """ns; 0 if nothing was counted."""
+        return self.total / self.count if self.count else 0.0
+
+    def quantile(self, share: float) -> int:
+        """The value, in ns, at index ceil(share * n) of the sorted values, the last at most."""
+        rank = min(-int(-share * self.count // 1), self.count - 1)
+        for number in sorted(self._bins):
+            rank -= self._bins[number]
+            if rank < 0:
+                return min(max(value_of(number), self.lowest), self.highest)
+        return 0
+
+    def quartiles(self) -> tuple[int, int, int]:
+        """The values, in ns, at one, two and three quarters."""
+        return self.quantile(0.25), self.quantile(0.5), self.quantile(0.75)
+
+
+class Marks:
+    """When figures are taken: at the end of the omitted start, then at the end of each interval.
+
+    All times are monotonic ns.
+    """
+
+    def __init__(self, now: int, omit: int, interval: int) -> None:
+        self.zero = now  # where the measured part begins
+        self.omitting = omit > 0
+        self._interval = interval
+        self.next = now + omit if omit else self._after(now)
+
+    def take(self, now: int) -> None:
+        """Go on to the next mark; the first one may be the end of the omitted start."""
+        if self.omitting:
+            self.zero = now
+            self.omitting = False
+        self.next = self._after(now)
+
+    def _after(self, now: int) -> int:
+        if not self._interval:
+            return NEVER
+        return self.zero + ((now - self.zero) // self._interval + 1) * self._interval
