@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall, deferLater
@@ -27,21 +27,21 @@ from bwctl.cli.progress import Phase, Progress
 from bwctl.cli.summary import summary_text
 from bwctl.cli.verdict import judge
 from bwctl.control.client import Identity
-from bwctl.daemon.build import Configuration, make_host
-from bwctl.daemon.config_files import load_client_settings
 from bwctl.errors import ConfigurationError
 from bwctl.interfaces import ITester
-from bwctl.limits.keys import KeyRing
 from bwctl.net.clock import SystemClock
 from bwctl.net.conductor import Conductor, Step, Wish
 from bwctl.net.failures import SessionFailure
-from bwctl.net.host import EVERYTHING, Host
 from bwctl.net.pair import EndWish, Opener, Pair, Surroundings
 from bwctl.net.timers import Timers
 from bwctl.results import Failure, TestResult
 from bwctl.testers.registry import BUILT_IN
 from bwctl.values import IPAddress, TestSpec
 from bwctl.wire.fields import Mode
+
+if TYPE_CHECKING:  # reading a configuration, or being an end, is rare: a client starts quicker
+    from bwctl.daemon.config import Settings
+    from bwctl.net.host import Host
 
 _AFTER_FAILURE_S = 60.0  # with --streaming
 _TICK_S = 0.2
@@ -88,8 +88,8 @@ class Session:
         self._options = options
         self._reactor = reactor
         self._settings = _client_settings()
-        sync_fuzz = options.allow_unsync_s or self._settings.sync_fuzz
-        self._clock = SystemClock(sync_fuzz)
+        sync_fuzz = self._settings.sync_fuzz if self._settings else 0.0
+        self._clock = SystemClock(options.allow_unsync_s or sync_fuzz)
         self._timers = Timers(reactor, self._clock)
         self._receiver = _wish(options.receiver, credentials.receiver)
         self._sender = _wish(options.sender, credentials.sender)
@@ -213,8 +213,13 @@ class Session:
 
     def _local_host(self) -> Host:
         """The end that the client runs itself: no policy, and only the testers that are wanted."""
+        from bwctl.daemon.build import Configuration, make_host
+        from bwctl.daemon.config import Settings
+        from bwctl.limits.keys import KeyRing
+        from bwctl.net.host import EVERYTHING
+
         wanted = [one for one in BUILT_IN if one.tool_id in self._options.tools]
-        settings = self._settings.replace(allow_unsync=True)
+        settings = (self._settings or Settings()).replace(allow_unsync=True)
         configuration = Configuration(settings, EVERYTHING, KeyRing())
         return make_host(configuration, wanted, self._reactor, self._clock)
 
@@ -294,8 +299,14 @@ def _wish(host: HostPort | None, credentials: Credentials) -> EndWish:
     return EndWish(host=host.host, port=host.port, identity=identity)
 
 
-def _client_settings() -> Any:
-    path = os.environ.get("BWCTLRC") or str(Path("~/.bwctlrc").expanduser())
+def _client_settings() -> Settings | None:
+    """The user's file; None where there is none, as nearly everywhere."""
+    named = os.environ.get("BWCTLRC")
+    path = named or str(Path("~/.bwctlrc").expanduser())
+    if not named and not os.path.exists(path):
+        return None
+    from bwctl.daemon.config_files import load_client_settings
+
     try:
         settings, _ = load_client_settings(path)
     except ConfigurationError as error:

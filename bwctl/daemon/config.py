@@ -69,7 +69,7 @@ class Settings:
     shared_tests: int = 30
     max_reservations: int = 10_000
     trace_during_throughput: bool = False
-    setup_margin: float = 0.5
+    setup_margin: float = 0.25
     overrun: float = 1.5
     max_result_size: int = 4_194_304  # octets of tester output
     strict_limits: bool = True

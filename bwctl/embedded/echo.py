@@ -36,12 +36,14 @@ class EchoChecker:
     Blocks sent in one system call have the same stamp and are kept as one batch.
     """
 
-    __slots__ = ("_batches", "_rest", "echoed")
+    __slots__ = ("_batches", "_left", "_rest", "_stamp", "echoed")
 
     def __init__(self) -> None:
         self.echoed = 0  # blocks, complete echoes only; the number of the next echo
         self._batches: deque[tuple[int, int]] = deque()  # (stamp, blocks), oldest first
-        self._rest = b""
+        self._stamp = 0  # of the batch before those, of which
+        self._left = 0  # blocks still wait
+        self._rest = b""  # octets of an incomplete echo
 
     def sent(self, stamp: int, blocks: int) -> None:
         """Note blocks handed to the kernel.
@@ -69,17 +71,18 @@ class EchoChecker:
         return self._times(values[::2], now)
 
     def _times(self, stamps: tuple[int, ...], now: int) -> list[tuple[int, int]]:
+        """Compare the stamps with those sent, batch by batch."""
         times: list[tuple[int, int]] = []
-        done = 0
-        while done < len(stamps):
-            if not self._batches:
-                raise ProtocolError("echo of a block that was not sent")
-            stamp, blocks = self._batches.popleft()
-            part = min(blocks, len(stamps) - done)
-            if part < blocks:
-                self._batches.appendleft((stamp, blocks - part))
-            if stamps[done : done + part] != (stamp,) * part:
+        done, count = 0, len(stamps)
+        while done < count:
+            if not self._left:
+                if not self._batches:
+                    raise ProtocolError("echo of a block that was not sent")
+                self._stamp, self._left = self._batches.popleft()
+            part = min(self._left, count - done)
+            if stamps[done : done + part].count(self._stamp) != part:
                 raise ProtocolError("echo with another time stamp than sent")
-            times.append((now - stamp, part))
+            times.append((now - self._stamp, part))
+            self._left -= part
             done += part
         return times

@@ -7,6 +7,7 @@ Source: thrulay.md sections 2, 3, 10 and 11.
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 import socket
@@ -15,67 +16,20 @@ from collections.abc import Callable
 from typing import Any
 
 from bwctl.embedded import protocol, report, sockets
-from bwctl.embedded.echo import header_pieces
 from bwctl.embedded.options import Options, nanoseconds
-from bwctl.embedded.protocol import Collector, ProtocolError
-from bwctl.embedded.stats import Marks
+from bwctl.embedded.protocol import ProtocolError
+from bwctl.embedded.receiving import ReceiverFigures, ReceivingStream, send_whole
 
 READ_SIZE = 256 << 10  # octets per system call
 PROPOSAL_S = 10.0
 GRACE_S = 10.0  # beyond its duration, before a client that does not end is cut off
 ENOUGH = 0.9  # of the duration: what ends before was cut short
-MAX_TURNED_AWAY = 64  # connections; then the listener closes
+MAX_NOTES = 64  # lines about connections; as many are turned away during a test
 _TICK_NS = 100_000_000
 
 
 class Turned(Exception):
     """A connection that does not become a stream; the text says why."""
-
-
-class Stream:
-    """One admitted connection: first its proposal, then its blocks."""
-
-    def __init__(self, connection: socket.socket, peer: str, now: int) -> None:
-        self.connection = connection
-        self.peer = peer
-        self.collector = Collector(protocol.MAX_PROPOSAL)
-        self.admitted_at = now
-        self.answered_at = 0  # 0: no response yet
-        self.heard_at = now
-        self.ended_at = 0
-        self.block = 0
-        self.octets = 0
-        self.pending = b""  # echoes that the kernel did not take yet; no more than of one read
-        self._position = 0  # in the current block
-
-    def receive(self, buffer: memoryview) -> bool:
-        """Read a chunk and return its headers; False at the end of the stream."""
-        try:
-            count = self.connection.recv_into(buffer)
-        except BlockingIOError:
-            return True
-        except OSError:  # reset is the usual end: the client leaves echoes unread
-            return False
-        if not count:
-            return False
-        self.heard_at = time.monotonic_ns()
-        self.octets += count
-        pieces = header_pieces(buffer[:count], self._position, self.block)
-        self._position = (self._position + count) % self.block
-        if pieces:
-            self.pending = b"".join(pieces)
-            return self.send()
-        return True
-
-    def send(self) -> bool:
-        """Send echoes that wait; False if the client takes no more for good."""
-        try:
-            self.pending = self.pending[self.connection.send(self.pending) :]
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return True
 
 
 class Server:
@@ -93,20 +47,15 @@ class Server:
         }
         self._options = options
         self._write = write
+        self._figures = ReceiverFigures(options, write)
         self._peer = ""
         self._listener: socket.socket | None = None
-        self._streams: dict[int, Stream] = {}  # living ones, by descriptor
-        self._ended: list[Stream] = []  # those which had a response
-        self._turned_away = 0
+        self._streams: dict[int, ReceivingStream] = {}  # living ones, by descriptor
+        self._ended: list[ReceivingStream] = []  # those which had a response
+        self._notes = 0
         self._window: int | None = None  # the first stream's, told to all
         self._poll = select.poll()
-        self._buffer = memoryview(bytearray(READ_SIZE))
-        self._marks: Marks | None = None  # from the first octet of data on
-        self._octets = 0  # of streams that ended
-        self._zero_octets = self._cut_octets = 0
-        self._begun_at = 0.0
-        self._heard_at = 0
-        self._intervals: list[dict[str, Any]] = []
+        self._buffer = memoryview(mmap.mmap(-1, READ_SIZE))  # page-aligned
         self._error: str | None = None
 
     def run(self) -> str | None:
@@ -132,6 +81,27 @@ class Server:
             f"# thrulay server started, listening on port {options.port} with window size {window}"
         )
 
+    def _conclude(self) -> None:
+        """The last lines, facts, and whether it was a whole test."""
+        heard_at = max((stream.heard_at for stream in self._ended), default=0)
+        total = self._figures.conclude(heard_at, self._octets())
+        self.facts |= {
+            "seconds": total["end"],
+            "bytes": total["bytes"],
+            "bits_per_second": total["bits_per_second"],
+            "intervals": self._figures.intervals,
+            "per_stream": [
+                {"peer": stream.peer, **report.entry(0.0, stream.seconds(), stream.octets)}
+                for stream in self._ended
+            ],
+        }
+        if self._error is None and total["end"] < ENOUGH * self._options.duration:
+            self._error = f"the client ended after {total['end']:.3f} s"
+
+    def _octets(self) -> int:
+        everything = (*self._ended, *self._streams.values())
+        return sum(stream.octets for stream in everything)
+
     # The loop
 
     def _serve(self) -> None:
@@ -155,22 +125,21 @@ class Server:
 
     def _is_over(self) -> bool:
         whole = len(self._ended) == self._options.streams
-        return self._error is not None or (whole and not self._streams)
+        return whole or self._error is not None
 
-    def _serve_stream(self, stream: Stream, events: int) -> None:
+    def _serve_stream(self, stream: ReceivingStream, events: int) -> None:
         if not stream.answered_at:
             self._negotiate(stream)
             return
-        if stream.pending:
-            alive = stream.send() and not events & (select.POLLERR | select.POLLHUP)
+        if stream.pending:  # nothing is read before all echoes are out
+            alive = not events & (select.POLLERR | select.POLLHUP) and stream.send()
         else:
             alive = stream.receive(self._buffer)
-        if self._marks is None and stream.octets:
-            self._begin(stream.heard_at)
+        if self._figures.marks is None and stream.octets:
+            self._figures.begin(stream.heard_at)
         if not alive:
             self._end(stream)
-            return
-        if bool(stream.pending) != bool(events & select.POLLOUT):
+        elif bool(stream.pending) != bool(events & select.POLLOUT):
             wanted = select.POLLOUT if stream.pending else select.POLLIN
             self._poll.modify(stream.connection, wanted)
 
@@ -180,21 +149,21 @@ class Server:
         """Take one connection; greet it as a stream, or turn it away."""
         assert self._listener is not None
         try:
-            connection, address = self._listener.accept()
-        except OSError:  # it is gone already, or descriptors are short: not for this test
+            connection, (address, *_) = self._listener.accept()
+        except (BlockingIOError, ConnectionError):  # it is gone already
             return
+        reason = self._objection(address)
         connection.setblocking(False)
-        reason = self._objection(address[0])
         if reason:
-            self._turn_away(connection, address[0], reason)
+            send_whole(connection, protocol.refusal(reason))
+            connection.close()
+            self._note(f"connection from {address} turned away: {reason}")
             return
         sockets.no_delay(connection)
-        self._write(f"# connection from {address[0]}")
-        self._streams[connection.fileno()] = stream = Stream(
-            connection, address[0], time.monotonic_ns()
-        )
+        self._note(f"connection from {address}")
+        stream = self._streams[connection.fileno()] = ReceivingStream(connection, address)
         self._poll.register(connection, select.POLLIN)
-        if not _send_whole(connection, protocol.GREETING):
+        if not send_whole(connection, protocol.GREETING):
             self._drop(stream, "gone before the greeting")
 
     def _objection(self, address: str) -> str:
@@ -204,22 +173,24 @@ class Server:
             return "busy"
         return ""
 
-    def _turn_away(self, connection: socket.socket, address: str, reason: str) -> None:
-        _send_whole(connection, protocol.refusal(reason))
-        connection.close()
-        self._turned_away += 1
-        if self._turned_away == 1:
-            self._write(f"# connection from {address} turned away: {reason}")
-        if self._turned_away >= MAX_TURNED_AWAY:
+    def _note(self, text: str) -> None:
+        """Write a line about a connection, a limited number of times.
+
+        When strangers used the lines up during a test they are not listened to any more.
+        """
+        self._notes += 1
+        if self._notes <= MAX_NOTES + self._options.streams:
+            self._write(f"# {text}")
+        elif self._figures.marks is not None:
             self._close_listener()
 
-    def _negotiate(self, stream: Stream) -> None:
+    def _negotiate(self, stream: ReceivingStream) -> None:
         try:
             self._answer(stream)
         except (Turned, ProtocolError, OSError) as problem:
             self._drop(stream, str(problem))
 
-    def _answer(self, stream: Stream) -> None:
+    def _answer(self, stream: ReceivingStream) -> None:
         try:
             octets = stream.connection.recv(protocol.MAX_PROPOSAL + 1)
         except BlockingIOError:
@@ -231,46 +202,39 @@ class Server:
             return
         proposal = protocol.parse_proposal(text)
         if not isinstance(proposal, protocol.TCPProposal):
-            _send_whole(stream.connection, protocol.UDP_REFUSAL)
+            send_whole(stream.connection, protocol.UDP_REFUSAL)
             raise Turned("UDP tests are not supported")
-        response = self._grant(stream.connection, proposal)
-        stream.block = self.facts["block"] = response.block
-        if not _send_whole(stream.connection, response.encode()):
+        if not stream.answer(self._grant(stream.connection, proposal)):
             raise Turned("gone before the response")
-        stream.answered_at = stream.heard_at = time.monotonic_ns()
 
     def _grant(
         self, connection: socket.socket, proposal: protocol.TCPProposal
     ) -> protocol.Response:
+        """Set the window, and say what all streams are told: the first one's values."""
         sockets.set_window(connection, granted_window(proposal.window, self._options.window))
         if self._window is None:
             self._window = self.facts["window_local"] = sockets.window_of(connection)
             self.facts["mss"] = sockets.mss_of(connection)
         window = min(max(self._window, protocol.MIN_WINDOW), protocol.MAX_WINDOW)
-        return protocol.Response(window, protocol.granted_block(proposal.block))
+        block = self.facts["block"] = protocol.granted_block(proposal.block)
+        return protocol.Response(window, block)
 
-    def _drop(self, stream: Stream, reason: str) -> None:
+    def _drop(self, stream: ReceivingStream, reason: str) -> None:
         """Close a connection that did not become a stream; its place is free again."""
         self._forget(stream)
-        self._write(f"# connection from {stream.peer} closed: {reason}")
-        self._turned_away += 1
-        if self._turned_away >= MAX_TURNED_AWAY:
-            self._close_listener()
+        self._note(f"connection from {stream.peer} closed: {reason}")
 
-    def _end(self, stream: Stream) -> None:
+    def _end(self, stream: ReceivingStream) -> None:
         """A stream is over."""
         self._forget(stream)
-        stream.ended_at = time.monotonic_ns()
-        self._octets += stream.octets
-        self._heard_at = max(self._heard_at, stream.heard_at)
         self._ended.append(stream)
-        seconds = (stream.ended_at - stream.answered_at) / 1e9
         used = os.times()
         self._write(
-            "# " + report.server_stream_line(seconds, stream.octets, used.user, used.system)
+            "# "
+            + report.server_stream_line(stream.seconds(), stream.octets, used.user, used.system)
         )
 
-    def _forget(self, stream: Stream) -> None:
+    def _forget(self, stream: ReceivingStream) -> None:
         del self._streams[stream.connection.fileno()]
         self._poll.unregister(stream.connection)
         stream.connection.close()
@@ -289,27 +253,22 @@ class Server:
                 self._forget(stream)
         self._close_listener()
 
-    # Time and figures
-
-    def _begin(self, now: int) -> None:
-        """The first data octets are here."""
-        options = self._options
-        self._marks = Marks(now, nanoseconds(options.omit), nanoseconds(options.interval))
+    # Time
 
     def _tick(self, now: int, begun: int) -> int:
         """Look at all that is a matter of time; when to look again."""
         for stream in list(self._streams.values()):
             self._check(stream, now)
-        marks = self._marks
+        self._check_arrivals(now - begun)
+        marks = self._figures.marks
         if marks is None:
-            self._check_arrivals(now - begun)
             return now + _TICK_NS
         if now >= marks.next:
-            self._take_mark(marks, now)
-        self._check_length(marks, now)
+            self._figures.take_mark(now, self._octets())
+        self._check_length(now)
         return min(now + _TICK_NS, marks.next)
 
-    def _check(self, stream: Stream, now: int) -> None:
+    def _check(self, stream: ReceivingStream, now: int) -> None:
         if not stream.answered_at:
             if now - stream.admitted_at >= nanoseconds(PROPOSAL_S):
                 self._drop(stream, "no proposal in time")
@@ -317,62 +276,19 @@ class Server:
             self._error = f"the client was silent for {self._options.idle:g} s"
 
     def _check_arrivals(self, waited: int) -> None:
-        missing = self._options.streams - len(self._streams) - len(self._ended)
-        if missing and waited >= nanoseconds(self._options.deadline):
-            self._error = f"{self._options.streams - missing} of {self._options.streams} streams"
-            self._error += f" came within {self._options.deadline:g} s"
+        """All streams have to come in time, and before the others are over."""
+        wanted, limit = self._options.streams, self._options.deadline
+        there = len(self._streams) + len(self._ended)
+        too_late = waited >= nanoseconds(limit) or (self._ended and not self._streams)
+        if there < wanted and too_late:
+            self._error = f"{there} of {wanted} streams came within {limit:g} s"
 
-    def _check_length(self, marks: Marks, now: int) -> None:
-        options = self._options
-        omit = options.omit if marks.omitting else 0.0
-        if now - marks.zero >= nanoseconds(omit + options.duration + GRACE_S):
+    def _check_length(self, now: int) -> None:
+        options, marks = self._options, self._figures.marks
+        assert marks is not None
+        limit = options.duration + GRACE_S + (options.omit if marks.omitting else 0.0)
+        if now - marks.zero >= nanoseconds(limit):
             self._error = f"the client did not end {GRACE_S:g} s after its time"
-
-    def _total(self) -> int:
-        return self._octets + sum(stream.octets for stream in self._streams.values())
-
-    def _take_mark(self, marks: Marks, now: int) -> None:
-        if marks.omitting:
-            self._zero_octets = self._cut_octets = self._total()
-        else:
-            self._end_interval((now - marks.zero) / 1e9)
-        marks.take(now)
-
-    def _end_interval(self, end: float) -> None:
-        start, self._begun_at = self._begun_at, end
-        before, self._cut_octets = self._cut_octets, self._total()
-        entry = report.entry(start, end, self._cut_octets - before)
-        self._intervals.append(entry)
-        self._write(report.server_line(entry, final=False))
-
-    def _conclude(self) -> None:
-        """The last lines, facts, and whether it was a whole test."""
-        seconds, octets = self._measured()
-        total = report.entry(0.0, seconds, octets)
-        self.facts |= {
-            "seconds": total["end"],
-            "bytes": octets,
-            "bits_per_second": total["bits_per_second"],
-            "intervals": self._intervals,
-            "per_stream": [self._single(stream) for stream in self._ended],
-        }
-        if self._error is None and seconds < ENOUGH * self._options.duration:
-            self._error = f"the client ended after {seconds:.3f} s"
-        self._write(report.server_line(total, final=True))
-
-    def _measured(self) -> tuple[float, int]:
-        """Seconds from the begin of the measured part to the last octet, and its octets."""
-        if self._marks is None or self._marks.omitting:
-            return 0.0, 0
-        seconds = max(self._heard_at - self._marks.zero, 0) / 1e9
-        octets = self._octets - self._zero_octets
-        if self._options.interval and octets > self._cut_octets - self._zero_octets:
-            self._end_interval(seconds)
-        return seconds, octets
-
-    def _single(self, stream: Stream) -> dict[str, Any]:
-        seconds = (stream.heard_at - stream.answered_at) / 1e9
-        return {"peer": stream.peer, **report.entry(0.0, seconds, stream.octets)}
 
 
 def granted_window(asked: int, limit: int) -> int:
@@ -385,11 +301,3 @@ def granted_window(asked: int, limit: int) -> int:
         return 0
     asked = max(asked, protocol.MIN_WINDOW)
     return min(asked, max(limit, protocol.MIN_WINDOW)) if limit else asked
-
-
-def _send_whole(connection: socket.socket, octets: bytes) -> bool:
-    """Send a few octets on a new connection, whose buffer has room for them."""
-    try:
-        return connection.send(octets) == len(octets)
-    except OSError:
-        return False

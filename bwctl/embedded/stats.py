@@ -12,8 +12,8 @@ _LARGEST = (1 << 50) - 1  # ns, 13 days: bounds the number of bins
 
 def bin_of(value: int) -> int:
     """The bin of a value in ns; values below 256 have bins of their own."""
-    shift = max(value.bit_length() - _BITS - 1, 0)
-    return (shift << _BITS) + (value >> shift)
+    shift = value.bit_length() - _BITS - 1
+    return (shift << _BITS) + (value >> shift) if shift > 0 else value
 
 
 def value_of(number: int) -> int:
@@ -25,34 +25,41 @@ def value_of(number: int) -> int:
 class Histogram:
     """Counts of durations in ns: exact minimum, mean and maximum, quantiles within 0.4 %."""
 
-    __slots__ = ("_bins", "count", "highest", "lowest", "total")
+    __slots__ = ("_bins", "_lowest", "count", "highest", "total")
 
     def __init__(self) -> None:
         self.count = 0
         self.total = 0
-        self.lowest = 0
         self.highest = 0
+        self._lowest = _LARGEST
         self._bins: dict[int, int] = {}
 
     def add(self, value: int, count: int = 1) -> None:
-        """Count a duration, some times over."""
-        value = min(max(value, 0), _LARGEST)
+        """Count a duration, some times over; out of range counts as the end of the range."""
+        if not 0 <= value <= _LARGEST:
+            value = 0 if value < 0 else _LARGEST
         number = bin_of(value)
         self._bins[number] = self._bins.get(number, 0) + count
-        self._take(value, value, value * count, count)
+        self.count += count
+        self.total += value * count
+        if value > self.highest:
+            self.highest = value
+        if value < self._lowest:
+            self._lowest = value
 
     def merge(self, other: Histogram) -> None:
         """Add all that another one has counted."""
-        if other.count:
-            for number, count in other._bins.items():
-                self._bins[number] = self._bins.get(number, 0) + count
-            self._take(other.lowest, other.highest, other.total, other.count)
+        for number, count in other._bins.items():
+            self._bins[number] = self._bins.get(number, 0) + count
+        self.count += other.count
+        self.total += other.total
+        self.highest = max(self.highest, other.highest)
+        self._lowest = min(self._lowest, other._lowest)
 
-    def _take(self, lowest: int, highest: int, total: int, count: int) -> None:
-        self.lowest = min(self.lowest, lowest) if self.count else lowest
-        self.highest = max(self.highest, highest)
-        self.total += total
-        self.count += count
+    @property
+    def lowest(self) -> int:
+        """ns; 0 if nothing was counted."""
+        return self._lowest if self.count else 0
 
     @property
     def mean(self) -> float:

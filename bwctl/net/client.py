@@ -205,7 +205,8 @@ class ControlClient(Protocol):
         """End the connection; the daemon frees whatever we hold."""
         if self._broken is None:
             self._broken = SessionFailure("lost", f"the connection to {self.name} was closed")
-            self.transport.loseConnection()
+            if self.connected:
+                self.transport.loseConnection()
 
 
 def _mode_hint(error: NoCommonMode) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -14,14 +14,15 @@ from bwctl.control.timing import Reading
 from bwctl.interfaces import ITester
 from bwctl.net.client import ControlClient
 from bwctl.net.clock import IClock
-from bwctl.net.control import ControlFactory
 from bwctl.net.dial import adopt_pair, reach, resolve, source_towards
 from bwctl.net.failures import SessionFailure
-from bwctl.net.host import Host
-from bwctl.net.probe import Probe
 from bwctl.net.timers import Timers
 from bwctl.results import ClockReading
 from bwctl.values import IPAddress, seconds, ticks
+
+if TYPE_CHECKING:  # a client between two daemons never needs them
+    from bwctl.net.host import Host
+    from bwctl.net.probe import Probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +227,9 @@ class Opener:
         return await self._open_private(wish, address)
 
     async def _open_private(self, wish: EndWish, address: IPAddress) -> OpenEnd:
+        from bwctl.net.control import ControlFactory
+        from bwctl.net.probe import Probe
+
         if self._around.local_host is None:
             raise SessionFailure("refused", "there is no local daemon, and none is to be made")
         host = self._around.local_host()

@@ -17,6 +17,7 @@ _SERVER_OK = struct.Struct("!I11xB16s")
 _UPTIME = struct.Struct("!Q8s")
 _EXTENSION_MARK = b"BWTX"
 _ENDPOINT = b"endpoint"
+_TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,14 @@ class ServerGreeting:
 
     @classmethod
     def decode(cls, octets: bytes) -> ServerGreeting:
-        """From exactly SIZE octets; any octets are legal, unknown mode bits are dropped."""
+        """From exactly SIZE octets; unknown mode bits are dropped.
+
+        Raises:
+            RemoteProtocolError: it is text, so whoever said it is no BWCTL daemon.
+        """
         unused, word, challenge = _SERVER_GREETING.unpack(octets)
+        if all(octet in _TEXT for octet in octets):
+            raise RemoteProtocolError(f"not a BWCTL daemon, it says {octets!r}")
         extensions = 0
         if unused.startswith(_EXTENSION_MARK):
             extensions = int.from_bytes(unused[len(_EXTENSION_MARK) :], "big")

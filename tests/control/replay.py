@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from bwctl.control.client import ClientSession, Identity
@@ -98,9 +98,10 @@ def plain_of(entry: dict[str, Any]) -> bytes:
     return bytes.fromhex(entry["plaintext_hex" if entry["encrypted"] else "hex"])
 
 
-def recordings() -> list[Recording]:
+@cache
+def recordings() -> tuple[Recording, ...]:
     """Every recorded connection."""
-    return [Recording(connection) for connection in connections()]
+    return tuple(map(Recording, connections()))
 
 
 def wanted_by_peer(recording: Recording) -> Mode:

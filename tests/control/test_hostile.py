@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -117,7 +117,7 @@ class AnyOctetsTests(SynchronousTestCase):
             self.any_octets(lambda m=mode, t=table, s=state: Pair(m, table=t).bring_to(s))
 
     def any_octets(self, make: Callable[[], Pair]) -> None:
-        @quiet
+        @settings(quiet, max_examples=30)
         @given(hostile_streams)
         def check(stream: list[bytes]) -> None:
             server, client = make().server, make().client

@@ -7,7 +7,7 @@ from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.control.client import Opened, ServerGreeted, TurnedAway
+from bwctl.control.client import Identity, NoCommonMode, Opened, ServerGreeted, TurnedAway
 from bwctl.control.legality import CONTROL, PEER, Message, State
 from bwctl.control.server import (
     CancelAsked,
@@ -25,6 +25,7 @@ from bwctl.wire.messages import Ready, StartAck, TestAccept, TimeResponse
 from tests.support.sessions import (
     CANCEL,
     ERROR,
+    KEY,
     NOW,
     PATHS,
     REQUEST,
@@ -67,7 +68,7 @@ class LifeTests(SynchronousTestCase):
         for output in (b"", b"first test\n", bytes(16)):
             self.ask_the_time(pair)
             self.reserve(pair)
-            self.test(pair, output)
+            self.run_a_test(pair, output)
         self.reserve(pair)
         self.assertEqual(pair.requests(CANCEL), [CancelAsked(SESSION)])
         refusal = TestAccept(AcceptType.REJECT, NTPTime(0), SESSION, 5001)
@@ -91,7 +92,7 @@ class LifeTests(SynchronousTestCase):
         self.assertEqual(pair.grants(LATER), [replace(granted, start=LATER)])
         self.assert_both(pair, State.RESERVED)
 
-    def test(self, pair: Pair, output: bytes) -> None:
+    def run_a_test(self, pair: Pair, output: bytes) -> None:
         self.assertEqual(pair.starts(), [StartAsked(6001)])
         self.assertEqual(pair.acknowledges(), [StartAck(AcceptType.ACCEPT, 6002)])
         self.assert_both(pair, State.TESTING)
@@ -101,6 +102,36 @@ class LifeTests(SynchronousTestCase):
 
     def assert_both(self, pair: Pair, state: State) -> None:
         self.assertEqual((pair.server.state, pair.client.state), (state, state))
+
+
+class ChoiceTests(SynchronousTestCase):
+    """Which mode a client takes: wire.md 2.2, 6.3."""
+
+    def test_choice(self) -> None:
+        """The strongest common mode; the weakest between peers; with no key the open one alone."""
+        open_, authenticated, encrypted = MODES
+        cases = [
+            (ALL_MODES, KEY, False, ALL_MODES, encrypted),
+            (ALL_MODES, KEY, True, ALL_MODES, open_),
+            (ALL_MODES, KEY, True, authenticated | encrypted, authenticated),
+            (open_ | authenticated, KEY, False, ALL_MODES, authenticated),
+            (ALL_MODES, None, False, ALL_MODES, open_),
+            (ALL_MODES, None, True, ALL_MODES, open_),
+            (ALL_MODES, None, False, authenticated | encrypted, None),
+            (authenticated, KEY, False, open_ | encrypted, None),
+            (ALL_MODES, KEY, False, Mode.NONE, None),
+        ]
+        for wanted, key, weakest_first, offered, expected in cases:
+            identity = Identity(wanted, b"testuser", key, weakest_first)
+            if expected is not None:
+                self.assertIs(identity.choose(offered), expected)
+                continue
+            error = self.assertRaises(NoCommonMode, identity.choose, offered)
+            self.assertEqual((error.offered, error.usable), (offered, identity.usable))
+
+    def test_hidden_key(self) -> None:
+        """The key of a user does not show in what is printed."""
+        self.assertNotIn(repr(KEY), repr(Identity(ALL_MODES, b"testuser", KEY)))
 
 
 class VersionTests(SynchronousTestCase):
@@ -280,8 +311,9 @@ class PeerTests(SynchronousTestCase):
 
     def test_ready(self) -> None:
         """Two agents that both know the extension pass Ready on, also after the client's stop."""
-        for mode, state in product(MODES, (State.TESTING, State.CLIENT_STOPPED)):
-            pair = Pair(mode, table=PEER, extensions=(3, 5)).bring_to(state)
+        states = (State.TESTING, State.CLIENT_STOPPED)
+        for mode, state, size in product(MODES, states, (0, 1, 16)):
+            pair = Pair(mode, table=PEER, size=size, extensions=(3, 5)).bring_to(state)
             self.assertEqual((pair.server.peer_extensions, pair.client.peer_extensions), (1, 1))
             self.assertEqual(pair.server_says(pair.server.ready()), [Ready()])
             self.assertEqual((pair.server.state, pair.client.state), (state, state))
@@ -355,6 +387,13 @@ class CommandTests(SynchronousTestCase):
         self.assertRaises(LocalProtocolError, pair.server.time, NOW, ERROR)
         self.assertEqual(pair.asks_time(), [TimeAsked()])
         self.assertEqual(pair.tells_time(), [TimeResponse(NOW, ERROR)])
+
+    def test_holds_reservation(self) -> None:
+        """A client knows when there is something to give back."""
+        for peer, path in PATHS.items():
+            for state in path:
+                pair = Pair(table=PEER if peer else CONTROL).bring_to(state)
+                self.assertEqual(pair.client.holds_reservation, state is State.RESERVED)
 
     def test_may_stop(self) -> None:
         """Whether a stop is due from us, in every state."""

@@ -141,7 +141,7 @@ class ValueTests(SynchronousTestCase):
         """An empty file has the defaults of C, and ours for what C does not have."""
         self.assertEqual(load(""), Settings())
         self.assertEqual((Settings().control_timeout, Settings().die_by), (7200, 30))
-        self.assertEqual((Settings().overrun, Settings().setup_margin), (1.5, 0.5))
+        self.assertEqual((Settings().overrun, Settings().setup_margin), (1.5, 0.25))
         self.assertEqual((Settings().max_result_size, Settings().strict_limits), (4194304, True))
 
     REFUSED = (

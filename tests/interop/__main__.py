@@ -9,11 +9,11 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import bwctl
-from tests.interop.cells import CELLS, CONTROL, EXTRAS, TESTERS, TRIOS, Cell, Trio, extras, plain
+from tests.interop.cells import CELLS, CONTROL, EXTRAS, TESTERS, TRIOS, Cell, extras, plain
 from tests.interop.running import obstacle, run
 from tests.support.daemons import C_BIN, NO_C
 
@@ -23,7 +23,7 @@ Results = Mapping[Cell, str]  # "": it went well
 def main() -> int:
     """Run and print; status 1 if a cell failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.interop", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=6, help="cells at one time (default: 6)")
+    parser.add_argument("--jobs", type=int, default=4, help="cells at one time (default: 4)")
     parser.add_argument("--only", action="append", help="only cells whose name has this text")
     parser.add_argument("--control", action="store_true", help="also C's programs by themselves")
     options = parser.parse_args()
@@ -53,7 +53,7 @@ def run_all(cells: Iterable[Cell], jobs: int) -> Results:
         futures = {
             cell: (queue if cell.tester == "nuttcp" else pool).submit(_run, cell) for cell in cells
         }
-        return {cell: _result(future) for cell, future in futures.items()}
+        return {cell: future.result() for cell, future in futures.items()}
 
 
 def _run(cell: Cell) -> str:
@@ -71,27 +71,24 @@ def _run(cell: Cell) -> str:
     return complaint
 
 
-def _result(future: Future[str]) -> str:
-    return future.result()
-
-
 # -- the table ---------------------------------------------------------------------------------
 
 
 def table(results: Results) -> str:
     """Cells that went well, of those that were run, in Markdown."""
-    whole = [f"{tester} {protocol}" for tester in TESTERS for protocol in ("tcp", "udp")]
+    whole = [f"{tester} {protocol}" for tester in TESTERS for protocol in ("TCP", "UDP")]
     parts = [
-        _table(results, whole, lambda cell: f"{cell.tester} {cell.protocol}", plain=True),
+        _table(results, whole, lambda cell: f"{cell.tester} {cell.protocol.upper()}", plain=True),
         _table(results, list(EXTRAS), lambda cell: cell.kind, plain=False),
     ]
     return "\n".join(parts)
 
 
-def _table(results: Results, columns: list[str], column_of, plain: bool) -> str:  # type: ignore[no-untyped-def]
-    rows = [["", *(EXTRAS.get(column, column.replace("p", "P")) for column in columns)]]
-    trios: list[Trio] = [trio for trio in (*TRIOS, CONTROL)]
-    for trio in trios:
+def _table(
+    results: Results, columns: list[str], column_of: Callable[[Cell], str], *, plain: bool
+) -> str:
+    rows = [["", *(EXTRAS.get(column, column) for column in columns)]]
+    for trio in (*TRIOS, CONTROL):
         mine = {c: r for c, r in results.items() if c.trio == trio and (c.kind == "plain") is plain}
         if mine:
             by_column = [[r for c, r in mine.items() if column_of(c) == one] for one in columns]
@@ -114,7 +111,7 @@ def versions() -> str:
             f"C BWCTL {_first_word([f'{C_BIN}/bwctl', '-V'], 1)}",
             f"iperf3 {_first_word(['iperf3', '-v'], 1)}",
             f"iperf {_first_word(['iperf', '-v'], 2)}",
-            f"nuttcp {_first_word(['nuttcp', '-V'], 0)}",
+            _first_word(["nuttcp", "-V"], 0).replace("-", " "),
         ]
     )
 

@@ -69,6 +69,15 @@ class Cell:
         return "udp" if self.udp else "tcp"
 
     @property
+    def duration(self) -> int:
+        """Seconds.
+
+        C runs `iperf -s -t DURATION` one fuzz, 1.7 s here, before the client comes, and that -t is
+        how long the server waits for it, too.
+        """
+        return 4 if self.tester == "iperf" else 2
+
+    @property
     def options(self) -> str:
         """Lines of both daemons' configurations.
 

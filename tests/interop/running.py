@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from typing import Any
 
-from tests.interop.cells import C, OURS, Cell
+from tests.interop.cells import OURS, C, Cell
 from tests.support.daemons import (
     NO_C,
     Client,
@@ -27,9 +27,9 @@ from tests.support.daemons import (
 )
 from tests.support.ports import nuttcp_turn
 
-SECONDS = 2
-RATE = 10_000_000  # bit/s of UDP
-LEAST = RATE // 8 * SECONDS // 2  # octets; half of what UDP sends
+UDP_RATE = 10_000_000  # bit/s
+TCP_RATE = 100_000_000  # where the tester can keep to one: other tests run beside this one
+LEAST = 1_250_000  # octets; half of what UDP sends in the shortest test
 
 _ADDRESSES = [f"127.0.0.{last}" for last in range(20, 60)]
 _numbers = count()
@@ -94,9 +94,11 @@ def _auth(daemon: Daemon, mode: str) -> tuple[str, ...]:
 
 
 def _options(cell: Cell) -> Iterator[str]:
-    yield from ("-t", str(SECONDS))
+    yield from ("-t", str(cell.duration))
     if cell.udp:
-        yield from ("-u", "-b", str(RATE), "-l", "1200")
+        yield from ("-u", "-b", str(UDP_RATE), "-l", "1200")
+    elif cell.tester != "iperf":
+        yield from ("-b", str(TCP_RATE))
     if cell.kind == "flip":
         yield "--flip"
     if cell.kind == "parallel":

@@ -85,7 +85,8 @@ class Daemon:
     @property
     def node(self) -> str:
         """Address and port, as -c and -s take them."""
-        return f"{self.address}:{self.ports.control}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.ports.control}"
 
     @property
     def name(self) -> str:

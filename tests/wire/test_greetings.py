@@ -40,6 +40,19 @@ class ServerGreetingTests(SynchronousTestCase):
         octets = bytes(12) + b"\x06\xff\xff\xff" + bytes(16)
         self.assertEqual(ServerGreeting.decode(octets).modes, ALL_MODES)
 
+    def test_other_services(self) -> None:
+        """Text is the greeting of some other service, and said to be; no daemon's looks so."""
+        banners = (
+            b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n",
+            b"220 mail.example.net ESMTP " * 2,
+        )
+        for banner in banners:
+            greeting = banner[: ServerGreeting.SIZE]
+            error = self.assertRaises(RemoteProtocolError, ServerGreeting.decode, greeting)
+            self.assertIn("not a BWCTL daemon", str(error))
+        ours = ServerGreeting(ALL_MODES, b"t" * 16, extensions=int.from_bytes(b"abcdefgh", "big"))
+        self.assertEqual(ServerGreeting.decode(ours.encode()), ours)
+
 
 class ClientGreetingTests(SynchronousTestCase):
     @quiet

@@ -1,0 +1,155 @@
+"""One stream of the client: its blocks under way and their echoes.
+
+Source: thrulay.md sections 3.2 to 3.6 and 12.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import time
+
+from bwctl.embedded import sockets
+from bwctl.embedded.echo import HEADER_FORMAT, EchoChecker
+from bwctl.embedded.stats import Histogram
+
+BATCH = 128 << 10  # octets: as many blocks go into one system call, one at least
+TURN = 1 << 20  # octets that a stream may send before the others and the echoes get their turn
+ECHO_BUFFER = 64 << 10
+
+
+class ServerGone(Exception):
+    """The server closed a connection in mid-test, or is silent."""
+
+
+class SendingStream:
+    """One connection with its blocks under way.
+
+    The buffer holds a batch of blocks; `_at` octets of the `_end` to be sent are with the kernel.
+    """
+
+    def __init__(self, connection: socket.socket, block: int) -> None:
+        self.connection = connection
+        self.block = block
+        self.sent_octets = 0
+        self.times = Histogram()  # of the current interval
+        self.all_times = Histogram()
+        self.checker = EchoChecker()
+        self.heard_at = time.monotonic_ns()
+        self._number = 0  # of the next block
+        self._buffer = _incompressible(max(1, BATCH // block) * block)
+        self._view = memoryview(self._buffer)
+        self._echoes = memoryview(bytearray(ECHO_BUFFER))
+        self._at = self._end = 0
+        self._zero_echoed = self._zero_sent = self._zero_retransmits = 0
+        self._cut: tuple[int, int] = (0, 0)
+
+    @property
+    def echoed_octets(self) -> int:
+        """Octets of blocks whose echo is complete."""
+        return self.checker.echoed * self.block
+
+    def fill(self) -> None:
+        """Send until the kernel takes no more, or the turn is over."""
+        budget = TURN
+        view, send = self._view, self.connection.send
+        while budget > 0:
+            fresh = self._at == self._end
+            stamp = self._stamp() if fresh else 0
+            try:
+                sent = send(view[self._at : self._end])
+            except BlockingIOError:
+                sent = 0
+            self._at += sent
+            self.sent_octets += sent
+            budget -= sent
+            full = self._at < self._end
+            if fresh:
+                self._begin(stamp)
+            if full:
+                return
+
+    def _stamp(self) -> int:
+        """Write the headers of a new batch."""
+        stamp, number, pack = time.monotonic_ns(), self._number, HEADER_FORMAT.pack_into
+        self._at, self._end = 0, len(self._buffer)
+        for at in range(0, self._end, self.block):
+            pack(self._buffer, at, stamp, number)
+            number += 1
+        return stamp
+
+    def _begin(self, stamp: int) -> None:
+        """Keep of a new batch the blocks that the kernel took, the last one perhaps in part."""
+        begun = -(-self._at // self.block)
+        self._end = begun * self.block
+        self._number += begun
+        if begun:
+            self.checker.sent(stamp, begun)
+
+    def drain(self) -> None:
+        """Read and check the echoes that are there."""
+        try:
+            count = self.connection.recv_into(self._echoes)
+        except BlockingIOError:
+            return
+        if not count:
+            raise ServerGone("the server closed the connection in mid-test")
+        self.heard_at = time.monotonic_ns()
+        for rtt, blocks in self.checker.receive(self._echoes[:count], self.heard_at):
+            self.times.add(rtt, blocks)
+
+    def retransmits(self) -> int:
+        """Segments sent again since the measured part began."""
+        return max((sockets.retransmits_of(self.connection) or 0) - self._zero_retransmits, 0)
+
+    def begin_measuring(self) -> None:
+        """Forget the figures so far: they belong to the omitted start."""
+        self.times = Histogram()
+        self._zero_retransmits += self.retransmits()
+        self._zero_echoed, self._zero_sent = self.echoed_octets, self.sent_octets
+        self._cut = (0, 0)
+
+    def end_interval(self) -> tuple[int, int]:
+        """Octets and retransmits since the last call."""
+        before, self._cut = self._cut, self.totals()
+        self.all_times.merge(self.times)
+        return self._cut[0] - before[0], self._cut[1] - before[1]
+
+    def totals(self) -> tuple[int, int]:
+        """Octets echoed and retransmits in the measured part."""
+        return self.echoed_octets - self._zero_echoed, self.retransmits()
+
+    def measured_sent_octets(self) -> int:
+        """Octets handed to the kernel in the measured part."""
+        return self.sent_octets - self._zero_sent
+
+    def finish_block(self) -> bool:
+        """Send the rest of the current block, then the end of the stream; False if not yet."""
+        end = min(-(-self._at // self.block) * self.block, self._end)
+        if self._at < end:
+            self._at += self.connection.send(self._view[self._at : end])
+        if self._at < end:
+            return False
+        self.connection.shutdown(socket.SHUT_WR)
+        return True
+
+    def discard(self) -> bool:
+        """Read what is left of the echoes; True at their end."""
+        return not self.connection.recv_into(self._echoes)
+
+
+def _incompressible(size: int) -> mmap.mmap:
+    """Random octets in page-aligned memory, which the kernel copies faster than other memory."""
+    buffer = mmap.mmap(-1, size)
+    buffer[:] = os.urandom(size)
+    return buffer
+
+
+def linger(stream: SendingStream, end: float) -> None:
+    """End at a block's end and read the echoes under way, until a monotonic time at most."""
+    for step in (stream.finish_block, stream.discard):
+        while (left := end - time.monotonic()) > 0:
+            stream.connection.settimeout(left)
+            if step():
+                break
