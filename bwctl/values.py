@@ -65,14 +65,14 @@ class ErrorEstimate:
         """The estimate for an error in ticks, rounded up; a negative one counts as 0.
 
         Raises:
-            ValueError: the error is 2**70 ticks or more, which the format cannot hold.
+            ValueError: the error is more than the format can hold, 255 * 2**63 ticks.
         """
         scale, error = 0, max(0, error)
         while error >= 255:
             error >>= 1
             scale += 1
         if scale > 63:
-            raise ValueError("an error estimate of more than 2**70 ticks")
+            raise ValueError("an error estimate that the format cannot hold")
         return cls(scale, error + 1, synchronised)
 
     @property
@@ -81,8 +81,14 @@ class ErrorEstimate:
         return self.multiplier << self.scale
 
     def plus(self, extra: int) -> ErrorEstimate:
-        """The estimate with some ticks added, rounded up again, never synchronised."""
-        return ErrorEstimate.from_ticks(self.ticks + extra)
+        """The estimate with some ticks added, rounded up again, never synchronised.
+
+        What the format cannot hold becomes the largest that it can.
+        """
+        try:
+            return ErrorEstimate.from_ticks(self.ticks + extra)
+        except ValueError:
+            return ErrorEstimate(63, 255)
 
 
 class ToolID(IntFlag):

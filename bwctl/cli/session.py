@@ -209,6 +209,7 @@ class Session:
             ip_version=self._options.ip_version,
             bind=self._options.local_address,
             local_host=self._local_host,
+            note=self._note,
         )
 
     def _local_host(self) -> Host:
@@ -252,8 +253,6 @@ class Session:
     def _show(self, result: TestResult) -> None:
         options = self._options
         self._progress.close()
-        for warning in result.warnings:
-            self._note(warning)
         if options.json:
             _write(json_text(result, self._program.name).encode())
         elif options.to_files:

@@ -62,11 +62,11 @@ class BwctldService(Service):
 
     def _listen(self) -> None:
         if self._port is None:
-            node = self._settings.listen
-            # The IPv6 wildcard takes IPv4 too, as in C.
-            interface = node.host or ("::" if os.path.exists("/proc/net/if_inet6") else "")
             self._port = self.host.reactor.listenTCP(
-                node.port, self.factory, backlog=BACKLOG, interface=interface
+                self._settings.listen.port,
+                self.factory,
+                backlog=BACKLOG,
+                interface=interface(self._settings),
             )
 
     def _drop_privileges(self) -> None:
@@ -91,3 +91,8 @@ class BwctldService(Service):
         self._probe.stop()
         await self.factory.drain()
         self.log.info("bwctld stopped", event="daemon.stopped")
+
+
+def interface(settings: Settings) -> str:
+    """Where to listen; without an address the IPv6 wildcard, which takes IPv4 too, as in C."""
+    return settings.listen.host or ("::" if os.path.exists("/proc/net/if_inet6") else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 from twisted.application.service import IService
@@ -78,6 +79,10 @@ class Options(usage.Options):
 
     opt_V = opt_version
 
+    def opt_h(self) -> None:
+        """display this help and exit"""
+        self.opt_help()
+
     def postOptions(self) -> None:
         """Read and check the three files, so that a mistake is told before anything starts."""
         for name, key in _OVERRIDING.items():
@@ -89,6 +94,7 @@ class Options(usage.Options):
         except ConfigurationError as error:
             raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
         self._refuse_root()
+        self._try_port()
 
     def _load(self) -> Any:
         from bwctl.daemon.build import Configuration
@@ -114,6 +120,22 @@ class Options(usage.Options):
         raise usage.UsageError(
             "bwctld does not run as root unless told to: name a user (-U bwctl), or give -f"
         )
+
+    def _try_port(self) -> None:
+        """Tell the starter that the port cannot be had, before a daemon is made and fails."""
+        from bwctl.daemon.service import interface
+
+        settings = self.configuration.settings
+        host, port = interface(settings), settings.listen.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((host, port))
+            except OSError as error:
+                raise usage.UsageError(
+                    f"bwctld cannot listen on {host or '*'} port {port}: {error.strerror}"
+                ) from error
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:

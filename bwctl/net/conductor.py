@@ -146,6 +146,7 @@ class Conductor:
         ignored = tester.ignored(spec)
         if ignored:
             notes.append(f"{tester.name} takes no notice of {', '.join(ignored)}")
+            self._around.note(notes[-1])
         self._update(warnings=tuple(notes))
 
     def _none_in_common(self, common: ToolID) -> SessionFailure:
@@ -228,9 +229,11 @@ class Conductor:
             sid = self._negotiation.sid if self._negotiation else NO_SID
             request = replace(self._requests[role], time=NEVER, latest=NEVER, sid=sid)
             try:
-                await client.request(request)
+                answer = await client.request(request)
             except SessionFailure:
-                client.close()
+                continue  # the connection is gone, and with it what it held
+            if answer.accept is AcceptType.ACCEPT:
+                client.close()  # it does not know how to cancel; this frees it all the same
 
     async def _start(self, agreed: Agreed) -> None:
         peer_port = 0

@@ -59,6 +59,7 @@ class Surroundings:
     bind: str = ""  # local address of control connections
     max_result: int = MAX_RESULT
     local_host: Callable[[], Host] | None = None  # makes the private local end
+    note: Callable[[str], None] = lambda text: None  # told at once what the user should know
 
 
 @dataclass(slots=True, eq=False)
@@ -223,7 +224,7 @@ class Opener:
         except SessionFailure as failure:
             if failure.code not in ("refused", "unreachable", "authentication", "denied"):
                 raise
-            self._notes.append(f"no local daemon ({failure.message}); this end runs without one")
+            self._note(f"no local daemon at {address}; this end runs without one")
         return await self._open_private(wish, address)
 
     async def _open_private(self, wish: EndWish, address: IPAddress) -> OpenEnd:
@@ -247,7 +248,11 @@ class Opener:
             first = str(end.address) in ("127.0.0.1", "::1")
             if first and not other.address.is_loopback:
                 end.address = source_towards(other.address)
-                self._notes.append(f"{end.wish.name}: using address {end.address} for the test")
+                self._note(f"{end.wish.name}: using address {end.address} for the test")
+
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+        self._around.note(text)
 
 
 def _value(failure: Any) -> BaseException:
