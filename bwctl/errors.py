@@ -71,3 +71,7 @@ class ConfigurationError(BWCTLError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+
+
+class CertificateError(BWCTLError):
+    """A certificate or key file cannot be used; the text names it."""

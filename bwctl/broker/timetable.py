@@ -30,7 +30,7 @@ class Timetable:
         guard: larger of both paddings between two tests, or their sum.
         trace_during_throughput: traces and throughput tests take no notice of each other, as in C.
         shared_tests: how many shared tests may cover an instant; the two ends of one test are two.
-        setup_margin: time to set up a test, part of the lead.
+        setup_margin: added to the earliest start where the requested one cannot be met.
         max_reservations: how many may be held.
     """
 
@@ -81,7 +81,7 @@ class Timetable:
         return min((reservation.start for reservation in self._keys), default=None)
 
     def lead(self, demand: Demand) -> int:
-        """Time from now until the earliest start that can still be met."""
+        """Time from now until the earliest start that can be met, without the setup margin."""
         return demand.fuzz + 2 * min(demand.rtt, LONGEST_RTT)
 
     def earliest(self, demand: Demand, now: int) -> int:

@@ -132,6 +132,30 @@ def ends(kind: Kind) -> Group:
                 help="testers to use, a list with commas: the first that both ends have",
             ),
             Opt(
+                long="tls",
+                field="tls",
+                help="reach all named daemons over TLS, as bwctls://HOST does for one",
+                more="The name of the daemon and the issuer of its certificate are checked.",
+            ),
+            Opt(
+                long="ca",
+                field="ca_file",
+                metavar="FILE",
+                help="issuers to trust, PEM (default: those of the system)",
+            ),
+            Opt(
+                long="cert",
+                field="cert_file",
+                metavar="FILE",
+                help="certificate of ours for daemons that want one, PEM",
+            ),
+            Opt(
+                long="key",
+                field="key_file",
+                metavar="FILE",
+                help="its key, PEM (default: in the file of --cert)",
+            ),
+            Opt(
                 short="o",
                 long="flip",
                 field="flip",

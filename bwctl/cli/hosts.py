@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address, ip_address
 
 from bwctl.values import IPAddress
 
 DEFAULT_PORT = 4823
+TLS_PORT = 4824
 LOCAL_HOST = "localhost"
 
 _BRACKETS = re.compile(r"\[(?P<host>[^\[\]]*)\](?::(?P<port>.*))?")
@@ -24,6 +25,7 @@ class HostPort:
     host: str
     port: int = DEFAULT_PORT
     explicit_port: bool = field(default=False, compare=False)
+    tls: bool = False
 
     @property
     def address(self) -> IPAddress | None:
@@ -33,6 +35,11 @@ class HostPort:
         except ValueError:
             return None
 
+    def with_tls(self) -> HostPort:
+        """The same daemon, reached over TLS."""
+        port = self.port if self.explicit_port or self.tls else TLS_PORT
+        return replace(self, port=port, tls=True)
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
@@ -41,15 +48,21 @@ class HostPort:
 def parse_host(text: str, default_port: int = DEFAULT_PORT) -> HostPort:
     """Read `host`, `host:port`, `[address]`, `[address]:port` or a bare IPv6 address.
 
+    `bwctls://` in front means TLS, on TLS_PORT unless a port is given; `bwctl://` changes nothing.
+
     Raises:
         ValueError: it is none of these; the text says why.
     """
-    host, port = _split(text)
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme not in ("bwctl", "bwctls"):
+        raise ValueError(f"{scheme}:// is not one of bwctl:// and bwctls://")
+    tls = bool(separator) and scheme == "bwctls"
+    host, port = _split(rest.rstrip("/") if separator else text)
     if not _HOST.fullmatch(host) or host.startswith("-"):
         raise ValueError("not a host name or address")
     if port is None:
-        return HostPort(host, default_port)
-    return HostPort(host, parse_port(port), explicit_port=True)
+        return HostPort(host, TLS_PORT if tls else default_port, tls=tls)
+    return HostPort(host, parse_port(port), explicit_port=True, tls=tls)
 
 
 def parse_port(text: str) -> int:

@@ -31,6 +31,10 @@ class Options:
     ip_version: int = 0  # 4 or 6
     local_address: str = ""
     tools: tuple[ToolID, ...] = ()  # in the order of preference
+    tls: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
     flip: bool = False
     no_endpoint: bool = False
     tester_port: int = 0
@@ -159,6 +163,11 @@ def _wrong_family(options: Options) -> bool:
     return bool(options.ip_version and _families(options) - {options.ip_version})
 
 
+def _over_tls(options: Options) -> bool:
+    """Whether any daemon is reached over TLS."""
+    return options.tls or any(end.tls for end in (options.receiver, options.sender) if end)
+
+
 def _families(options: Options) -> set[int]:
     """The IP versions of the ends that are written as addresses."""
     ends = (end for end in (options.receiver, options.sender) if end)
@@ -181,6 +190,16 @@ _RULES: tuple[_Rule, ...] = (
         lambda o: not o.ip_version and len(_families(o)) > 1,
         "one host is an IPv4 address and the other an IPv6 address",
         "a test needs two addresses of the same IP version",
+    ),
+    (
+        lambda o: (o.ca_file or o.cert_file or o.key_file) and not _over_tls(o),
+        "--ca, --cert and --key are for TLS",
+        "add --tls, or write bwctls://HOST",
+    ),
+    (
+        lambda o: o.key_file and not o.cert_file,
+        "--key {0.key_file}: only with --cert",
+        "",
     ),
     (
         lambda o: o.tester_port and not o.no_endpoint,

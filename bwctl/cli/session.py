@@ -32,7 +32,7 @@ from bwctl.interfaces import ITester
 from bwctl.net.clock import SystemClock
 from bwctl.net.conductor import Conductor, Step, Wish
 from bwctl.net.failures import SessionFailure
-from bwctl.net.pair import EndWish, Opener, Pair, Surroundings
+from bwctl.net.pair import EndWish, Opener, Pair, Surroundings, TLSWish
 from bwctl.net.timers import Timers
 from bwctl.results import Failure, TestResult
 from bwctl.testers.registry import BUILT_IN
@@ -91,8 +91,8 @@ class Session:
         sync_fuzz = self._settings.sync_fuzz if self._settings else 0.0
         self._clock = SystemClock(options.allow_unsync_s or sync_fuzz)
         self._timers = Timers(reactor, self._clock)
-        self._receiver = _wish(options.receiver, credentials.receiver)
-        self._sender = _wish(options.sender, credentials.sender)
+        self._receiver = _wish(options.receiver, credentials.receiver, options)
+        self._sender = _wish(options.sender, credentials.sender, options)
         self._pair: Pair | None = None
         self._planned = 0.0
         self.last_status = int(ExitStatus.INTERNAL)
@@ -289,13 +289,17 @@ class Session:
         sys.stderr.write(complaint(self._program.name, failure))
 
 
-def _wish(host: HostPort | None, credentials: Credentials) -> EndWish:
+def _wish(host: HostPort | None, credentials: Credentials, options: Options) -> EndWish:
     if host is None:
         return EndWish()
+    tls = None
+    if options.tls or host.tls:
+        host = host.with_tls()
+        tls = TLSWish(options.ca_file, options.cert_file, options.key_file)
     identity = Identity(
         Mode(credentials.modes), credentials.identity.encode("utf-8"), credentials.key
     )
-    return EndWish(host=host.host, port=host.port, identity=identity)
+    return EndWish(host=host.host, port=host.port, identity=identity, tls=tls)
 
 
 def _client_settings() -> Settings | None:

@@ -73,6 +73,11 @@ class Settings:
     overrun: float = 1.5
     max_result_size: int = 4_194_304  # octets of tester output
     strict_limits: bool = True
+    tls_port: int = 4824  # used if there is a tls_cert
+    tls_cert: str | None = None  # PEM file: certificate and its chain; None: no TLS
+    tls_key: str | None = None  # PEM file; None: the key is in tls_cert
+    tls_client_ca: str | None = None  # PEM file of issuers; clients are asked for a certificate
+    tls_require_client: bool = False  # turn away clients without one
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some fields changed."""

@@ -82,8 +82,8 @@ def _seconds(
     return Option(key=key, field=field or key, aliases=aliases, read=read, client=client)
 
 
-def _count(key: str, least: int, most: int, *, client: bool = False) -> Option:
-    return Option(key=key, field=key, read=count_reader(least, most), client=client)
+def _count(key: str, least: int, most: int, *, client: bool = False, fixed: bool = False) -> Option:
+    return Option(key=key, field=key, read=count_reader(least, most), client=client, fixed=fixed)
 
 
 _priority = choice_reader(PRIORITIES)
@@ -135,6 +135,9 @@ _GENERAL: Final = (
     _seconds("overrun"),
     _count("max_result_size", 1, (1 << 32) - 1),
     _flag("strict_limits"),
+    _count("tls_port", 1, 65535, fixed=True),
+    *(Option(key=key, field=key) for key in ("tls_cert", "tls_key", "tls_client_ca")),
+    _flag("tls_require_client"),
 )
 
 _OTHER_COMMANDS: Final = (

@@ -5,18 +5,22 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.util import switchUID
 
 from bwctl.daemon.config import Settings
 from bwctl.net.control import ControlFactory
 from bwctl.net.host import Host
 from bwctl.net.probe import Probe
+
+if TYPE_CHECKING:
+    from bwctl.net.tls import ServerSide, ServerTLS
 
 BACKLOG = 1024  # the server speaks first: a full backlog leaves clients hanging
 
@@ -38,6 +42,8 @@ class BwctldService(Service):
         self._settings = settings
         self._probe = Probe(host)
         self._port: IListeningPort | None = None
+        self._tls_port: IListeningPort | None = None
+        self.tls = make_tls(settings)
 
     @property
     def port(self) -> int:
@@ -68,6 +74,13 @@ class BwctldService(Service):
                 backlog=BACKLOG,
                 interface=interface(self._settings),
             )
+        if self._tls_port is None and self.tls is not None:
+            self._tls_port = self.host.reactor.listenTCP(
+                self._settings.tls_port,
+                TLSMemoryBIOFactory(self.tls, False, self.factory),
+                backlog=BACKLOG,
+                interface=interface(self._settings),
+            )
 
     def _drop_privileges(self) -> None:
         if os.getuid() != 0 or self._settings.user is None:
@@ -85,12 +98,37 @@ class BwctldService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._port is not None:
-            await maybeDeferred(self._port.stopListening)
-            self._port = None
+        ports, self._port, self._tls_port = (self._port, self._tls_port), None, None
+        for port in filter(None, ports):
+            await maybeDeferred(port.stopListening)
         self._probe.stop()
         await self.factory.drain()
         self.log.info("bwctld stopped", event="daemon.stopped")
+
+
+def make_tls(settings: Settings) -> ServerTLS | None:
+    """The TLS side of a daemon, if its settings name a certificate.
+
+    Raises:
+        CertificateError: the files cannot be used.
+    """
+    if settings.tls_cert is None:
+        return None
+    from bwctl.net.tls import ServerTLS
+
+    return ServerTLS(tls_side(settings))
+
+
+def tls_side(settings: Settings) -> ServerSide:
+    """What the settings say about TLS; read anew each time.
+
+    Raises:
+        CertificateError: the files cannot be used.
+    """
+    from bwctl.net.tls import Files, server_side
+
+    files = Files(settings.tls_cert or "", settings.tls_key or "", settings.tls_client_ca or "")
+    return server_side(files, settings.tls_require_client)
 
 
 def interface(settings: Settings) -> str:

@@ -18,7 +18,7 @@ from bwctl.daemon.config_files import (
     load_limits,
     load_settings,
 )
-from bwctl.errors import ConfigurationError, Problem
+from bwctl.errors import CertificateError, ConfigurationError, Problem
 
 _OVERRIDING = {
     "var-dir": "var_dir",
@@ -91,13 +91,14 @@ class Options(usage.Options):
         self.overrides.update({key: None for name, key in _OVERRIDING_FLAGS.items() if self[name]})
         try:
             self.configuration = self._load()
-        except ConfigurationError as error:
+        except (ConfigurationError, CertificateError) as error:
             raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
         self._refuse_root()
         self._try_port()
 
     def _load(self) -> Any:
         from bwctl.daemon.build import Configuration
+        from bwctl.daemon.service import make_tls
 
         directory = self["config-dir"] or os.curdir
         settings, notes = load_settings(
@@ -109,6 +110,7 @@ class Options(usage.Options):
         limits, most = load_limits(
             os.path.join(directory, LIMITS_FILE), users=keys, strict=settings.strict_limits
         )
+        make_tls(settings)
         self.warnings = [*notes, *more, *most]
         return Configuration(settings, limits, keys)
 

@@ -14,7 +14,7 @@ from bwctl.embedded import sockets
 from bwctl.embedded.echo import HEADER_FORMAT, EchoChecker
 from bwctl.embedded.stats import Histogram
 
-BATCH = 128 << 10  # octets: as many blocks go into one system call, one at least
+BATCH = 512 << 10  # octets: as many blocks go into one system call, one at least
 TURN = 1 << 20  # octets that a stream may send before the others and the echoes get their turn
 ECHO_BUFFER = 64 << 10
 

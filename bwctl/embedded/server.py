@@ -20,7 +20,7 @@ from bwctl.embedded.options import Options, nanoseconds
 from bwctl.embedded.protocol import ProtocolError
 from bwctl.embedded.receiving import ReceiverFigures, ReceivingStream, send_whole
 
-READ_SIZE = 256 << 10  # octets per system call
+READ_SIZE = 512 << 10  # octets per system call
 PROPOSAL_S = 10.0
 GRACE_S = 10.0  # beyond its duration, before a client that does not end is cut off
 ENOUGH = 0.9  # of the duration: what ends before was cut short

@@ -185,6 +185,7 @@ class Limits:
     default: LimitClass
     users: Mapping[str, LimitClass]
     networks: AddressTable[LimitClass]
+    certificates: Mapping[str, LimitClass] = field(default_factory=dict)  # by DNS:name and so on
 
     @property
     def root(self) -> LimitClass:

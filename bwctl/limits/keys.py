@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from hashlib import md5
 
+from bwctl.errors import ConfigurationError, Problem
 from bwctl.limits.grammar import BLANKS, Findings, split_lines, words
 
 IDENTITY_SIZE = 16
@@ -14,6 +15,8 @@ KEY_SIZE = 16
 _ENTRY = re.compile(f"([^{BLANKS}]+)(?:[{BLANKS}]+([^{BLANKS}#]*)[{BLANKS}]*(.*))?", re.DOTALL)
 _HEX_KEY = re.compile("[0-9a-fA-F]{32}")
 _CONTROL = re.compile("[\0-\x1f\x7f]")
+_OTHERS_WRITE = 0o022
+_OTHERS_READ = 0o004
 
 
 class Key(bytes):
@@ -144,19 +147,53 @@ def format_keys(keys: Mapping[str, Key]) -> str:
     return "".join(key_line(identity, key) for identity, key in keys.items())
 
 
-def edit_keys(text: str, file: str, identity: str, key: Key | None) -> str:
+def edit_keys(
+    text: str, file: str, identity: str, key: Key | None, *, keep_comment: bool = False
+) -> str:
     """The text of a key file with one entry added or replaced (None: removed).
 
-    All other lines, comments too, stay as they are.
+    All other lines, comments too, stay as they are; the new line ends as the one whose place it
+    takes, or the last one, does.
 
+    Args:
+        keep_comment: whether a comment behind a replaced key stays in its line.
     Raises:
         ConfigurationError: the text is not a key file.
         ValueError: the identity cannot be one.
     """
     parse_keys(text, file)
-    entry = [] if key is None else [key_line(identity, key).removesuffix("\n")]
     lines = text.removesuffix("\n").split("\n") if text else []
     first_words = [words(line, 1)[:1] for line in lines]
     place = first_words.index([identity]) if [identity] in first_words else len(lines)
+    before = lines[place : place + 1] or lines[-1:]
+    entry = [] if key is None else [key_line(identity, key).removesuffix("\n")]
+    if entry and keep_comment and place < len(lines):
+        entry[0] += _comment(lines[place])
+    if entry and before and before[0].endswith("\r"):
+        entry[0] += "\r"
     lines[place : place + 1] = entry
     return "".join(f"{line}\n" for line in lines)
+
+
+def _comment(line: str) -> str:
+    """The comment behind the key of a line, with a blank before it; empty if there is none."""
+    match = _ENTRY.fullmatch(line.removesuffix("\r"))
+    comment = match[3] if match else ""
+    return f" {comment}" if comment else ""
+
+
+def check_mode(file: str, mode: int) -> list[Problem]:
+    """Whether the permissions of a key file are fit for secrets (daemon.md 3.3).
+
+    Returns:
+        A warning if everybody may read it.
+    Raises:
+        ConfigurationError: others than its owner may write it.
+    """
+    if mode & _OTHERS_WRITE:
+        raise ConfigurationError([Problem(file, 0, _mode_message("write", mode))])
+    return [Problem(file, 0, _mode_message("read", mode))] if mode & _OTHERS_READ else []
+
+
+def _mode_message(action: str, mode: int) -> str:
+    return f"others may {action} this file of keys (mode {mode:04o}); 0600 is right"

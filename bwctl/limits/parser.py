@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 
@@ -50,6 +51,7 @@ class _Draft:
     classes: dict[str, LimitClass] = field(default_factory=dict)
     default: LimitClass | None = None
     users: dict[str, LimitClass] = field(default_factory=dict)
+    certificates: dict[str, LimitClass] = field(default_factory=dict)
     networks: dict[IPNetwork, LimitClass] = field(default_factory=dict)
     assigned: dict[str, int] = field(default_factory=dict)  # rule -> its line
 
@@ -110,6 +112,7 @@ def _limits(draft: _Draft) -> Limits:
         classes=MappingProxyType(draft.classes),
         default=default,
         users=MappingProxyType(draft.users),
+        certificates=MappingProxyType(draft.certificates),
         networks=AddressTable(draft.networks.items()),
     )
 
@@ -256,7 +259,8 @@ def _read_assign(draft: _Draft, line: LogicalLine) -> None:
     if kind not in _ASSIGNMENTS:
         return draft.findings.error(
             line.number,
-            f"'assign' needs default, net or user, not {shown(kind)}{hint(kind, _ASSIGNMENTS)}",
+            f"'assign' needs default, net, user or cert, not {shown(kind)}"
+            f"{hint(kind, _ASSIGNMENTS)}",
         )
     size, assign = _ASSIGNMENTS[kind]
     arguments = parts[2 : 2 + size]
@@ -297,6 +301,37 @@ def _assign_user(draft: _Draft, line: int, word: str, found: LimitClass | None) 
     return word
 
 
+def _assign_cert(draft: _Draft, line: int, word: str, found: LimitClass | None) -> str:
+    """A name of a client's certificate: DNS:NAME, IP:ADDRESS, EMAIL:..., URI:...; or NAME alone."""
+    name = certificate_name(word)
+    if found is not None:
+        draft.certificates[name] = found
+    return name
+
+
+def certificate_name(word: str) -> str:
+    """The one way in which a name of a certificate is written.
+
+    Raises:
+        ValueError: it is empty, or not an address where one is due.
+    """
+    kind, colon, rest = word.partition(":")
+    if kind.upper() not in _NAME_KINDS or not colon:
+        kind, rest = "DNS", word
+    kind = kind.upper()
+    if not rest:
+        raise ValueError(f"{shown(word)} names nobody")
+    if kind == "IP":
+        return f"IP:{ip_address(rest)}"
+    return f"{kind}:{rest.lower() if kind == 'DNS' else rest}"
+
+
+_NAME_KINDS = ("DNS", "IP", "EMAIL", "URI")
 _NEEDS = {1: "a class", 2: "a name and a class"}
-_ASSIGNMENTS = {"default": (1, _assign_default), "net": (2, _assign_net), "user": (2, _assign_user)}
+_ASSIGNMENTS = {
+    "default": (1, _assign_default),
+    "net": (2, _assign_net),
+    "user": (2, _assign_user),
+    "cert": (2, _assign_cert),
+}
 _STATEMENTS = {"limit": _read_limit, "assign": _read_assign}

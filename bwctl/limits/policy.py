@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,21 +50,30 @@ class Denial:
         return f"{self.limit}={self.allowed} of {place} (asked: {self.asked})"
 
 
-def classify(limits: Limits, address: IPAddress, user: str | None = None) -> LimitClass:
-    """The class of a control client: by identity, then by longest prefix, then the default."""
+def classify(
+    limits: Limits, address: IPAddress, user: str | None = None, names: Sequence[str] = ()
+) -> LimitClass:
+    """The class of a control client.
+
+    By identity, then by a name of its certificate, then by longest prefix, then the default.
+    """
     by_user = limits.users.get(user) if user is not None else None
-    return by_user or limits.networks.find(address) or limits.default
+    by_name = (limits.certificates[name] for name in names if name in limits.certificates)
+    return by_user or next(by_name, None) or limits.networks.find(address) or limits.default
 
 
-def offered_modes(limits: Limits, address: IPAddress, configured: int) -> int:
+def offered_modes(
+    limits: Limits, address: IPAddress, configured: int, names: Sequence[str] = ()
+) -> int:
     """Modes for the greeting: those configured, without the open one if the class forbids it.
 
     Args:
         configured: mask, 1 open, 2 authenticated, 4 encrypted.
+        names: of the client's certificate, if it has shown one.
     Returns:
         A mask; 0 means no service. The mode that the client picks must be in it.
     """
-    limit_class = classify(limits, address)
+    limit_class = classify(limits, address, names=names)
     if all(bound.allow_open_mode for bound in limit_class.bounds("allow_open_mode")):
         return configured
     return configured & ~OPEN_MODE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ITCPTransport
@@ -29,6 +29,9 @@ from bwctl.net.timers import Timers
 from bwctl.wire.messages import StartAck, TestAccept, TimeResponse
 from bwctl.wire.request import TestRequest
 
+if TYPE_CHECKING:
+    from bwctl.net.tls import ClientTLS
+
 ANSWER_TIMEOUT_S = 15.0  # a daemon may be looking for its testers when we come
 RESULTS_TIMEOUT_S = 60.0  # as in C
 
@@ -50,8 +53,10 @@ class ControlClient(Protocol):
         *,
         answer_timeout: float = ANSWER_TIMEOUT_S,
         max_result: int = MAX_RESULT,
+        tls: ClientTLS | None = None,
     ) -> None:
         self.name = name  # of the daemon, for messages
+        self.tls = tls
         self.session = ClientSession(identity, max_result=max_result)
         self.stopped: Once[Stopped] = Once()
         self.lost: Once[SessionFailure] = Once()
@@ -110,14 +115,23 @@ class ControlClient(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell whoever waits."""
-        failure = self._broken or SessionFailure(
-            "lost", f"{self.name} closed the connection", "its log tells why"
+        failure = (
+            self._broken
+            or self._tls_failure(reason)
+            or SessionFailure("lost", f"{self.name} closed the connection", "its log tells why")
         )
         self._broken = failure
         awaited, self._awaited = self._awaited, None
         self.lost.fire(failure)
         if awaited is not None:
             awaited.errback(failure)
+
+    def _tls_failure(self, reason: Failure) -> SessionFailure | None:
+        """What TLS had against the connection; it comes before the daemon's first word or never."""
+        if self.tls is None or self.opened is not None:
+            return None
+        text = self.tls.explain(reason.value) if reason.value is not None else None
+        return SessionFailure("authentication", f"{self.name}: {text}") if text else None
 
     async def _ask(self, octets: bytes, kind: type[E]) -> E:
         """Send, and wait for the answer."""
@@ -138,7 +152,9 @@ class ControlClient(Protocol):
 
     def _expire(self) -> None:
         text = f"{self.name} did not answer within {self._answer_timeout:g} s"
-        self._fail(SessionFailure("timeout", text))
+        silent = self.session.state is State.OPENED and self.tls is None
+        hint = "if that is a TLS port, write bwctls://HOST:PORT" if silent else ""
+        self._fail(SessionFailure("timeout", text, hint))
 
     # -- conversation ----------------------------------------------------------------------------
 

@@ -7,10 +7,16 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IHandshakeListener,
+    ISSLTransport,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from bwctl.control import server as asked
 from bwctl.control.legality import State
@@ -23,12 +29,14 @@ from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Application, Booking, BrokerService, Refusal
 from bwctl.net.ends import NoPeerAgent, make_agent
 from bwctl.net.host import Host
+from bwctl.net.names import peer_names
 from bwctl.net.timers import Timer
 from bwctl.values import SID, SID_SIZE, IPAddress, Role
 from bwctl.wire.fields import Mode
 from bwctl.wire.request import TestRequest
 
 
+@implementer(IHandshakeListener)
 class ControlProtocol(Protocol):
     """One control client: carries octets and one deadline, and asks the broker."""
 
@@ -46,9 +54,8 @@ class ControlProtocol(Protocol):
         self._connections = connections
         self._broker = broker
         self._peer = peer
-        modes = Mode(policy.offered_modes(host.limits, peer, host.modes))
-        self._session = ServerSession(modes, max_result=host.max_result)
-        self._offered = modes
+        self._session = ServerSession(Mode.NONE)
+        self._names: list[str] = []  # of the client's certificate
         self._user: str | None = None
         self._mode = Mode.OPEN
         self._limit_class: LimitClass | None = None
@@ -62,17 +69,28 @@ class ControlProtocol(Protocol):
     # -- transport -------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
-        """The daemon speaks first."""
+        """The daemon speaks first; over TLS when it knows whose certificate it sees."""
         set_nodelay = getattr(self.transport, "setTcpNoDelay", None)  # not on local sockets
         if set_nodelay is not None:
             set_nodelay(True)
         self._connections.add(self)
-        self._greeted_at = self._host.clock.mono()
+        self._arm(self._host.handshake_timeout)
+        if not ISSLTransport.providedBy(self.transport):
+            self._greet()
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up."""
+        self._names = peer_names(self.transport)
+        self._greet()
+
+    def _greet(self) -> None:
+        host = self._host
+        modes = Mode(policy.offered_modes(host.limits, self._peer, host.modes, self._names))
+        self._session = ServerSession(modes, max_result=host.max_result)
+        self._greeted_at = host.clock.mono()
         self.transport.write(self._session.greet())
-        if not self._offered:
+        if not modes:
             self._close("no service for this address", "control.no_service")
-        else:
-            self._arm(self._host.handshake_timeout)
 
     def dataReceived(self, data: bytes) -> None:
         """Octets of the client; whatever they are, they harm this connection alone."""
@@ -145,11 +163,11 @@ class ControlProtocol(Protocol):
             self._turn_away(event)
             return
         self._user = event.user if event.mode is not Mode.OPEN else None
-        self._limit_class = policy.classify(self._host.limits, self._peer, self._user)
+        self._limit_class = policy.classify(self._host.limits, self._peer, self._user, self._names)
         self.log.info(
             "{peer} connected, user {user}, class {limit_class}, mode {mode}",
             peer=self._peer,
-            user=self._user or "-",
+            user=self._user or next(iter(self._names), "-"),
             limit_class=self._limit_class.name,
             mode=event.mode.name,
             event="control.opened",

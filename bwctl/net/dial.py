@@ -86,7 +86,12 @@ def _connect(
     """One try. Endpoints would do, but importing them costs a quarter of the client's start."""
     attempt = _Attempt(client)
     source = (bind, 0) if bind else None
-    reactor.connectTCP(str(address), port, attempt, CONNECT_TIMEOUT_S, bindAddress=source)
+    factory: Any = attempt
+    if client.tls is not None:
+        from twisted.protocols.tls import TLSMemoryBIOFactory
+
+        factory = TLSMemoryBIOFactory(client.tls, True, attempt)
+    reactor.connectTCP(str(address), port, factory, CONNECT_TIMEOUT_S, bindAddress=source)
     return attempt.done
 
 

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from bwctl.control.client import Identity, Opened
 from bwctl.control.session import MAX_RESULT
 from bwctl.control.timing import Reading
+from bwctl.errors import CertificateError
 from bwctl.interfaces import ITester
 from bwctl.net.client import ControlClient
 from bwctl.net.clock import IClock
@@ -23,6 +24,16 @@ from bwctl.values import IPAddress, seconds, ticks
 if TYPE_CHECKING:  # a client between two daemons never needs them
     from bwctl.net.host import Host
     from bwctl.net.probe import Probe
+    from bwctl.net.tls import ClientTLS
+
+
+@dataclass(frozen=True, slots=True)
+class TLSWish:
+    """A daemon's TLS port: whom to trust, and what to show. Paths of PEM files."""
+
+    trusted: str = ""  # "": the system's issuers
+    certificate: str = ""  # ours, for a daemon that wants one
+    key: str = ""  # "": in the same file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +43,7 @@ class EndWish:
     host: str = ""  # "": the host that the client runs on
     port: int = 4823
     identity: Identity = Identity()
+    tls: TLSWish | None = None  # None: plain TCP
 
     @property
     def is_local(self) -> bool:
@@ -205,7 +217,12 @@ class Opener:
     def _client(self, wish: EndWish) -> ControlClient:
         around = self._around
         client = ControlClient(
-            wish.name, wish.identity, around.clock, around.timers, max_result=around.max_result
+            wish.name,
+            wish.identity,
+            around.clock,
+            around.timers,
+            max_result=around.max_result,
+            tls=_client_tls(wish),
         )
         self._opening.append(client)
         return client
@@ -253,6 +270,18 @@ class Opener:
     def _note(self, text: str) -> None:
         self._notes.append(text)
         self._around.note(text)
+
+
+def _client_tls(wish: EndWish) -> ClientTLS | None:
+    if wish.tls is None or wish.is_local:
+        return None
+    from bwctl.net.tls import ClientTLS, Files
+
+    files = Files(wish.tls.certificate, wish.tls.key, wish.tls.trusted)
+    try:
+        return ClientTLS(wish.host, files)
+    except CertificateError as error:
+        raise SessionFailure("authentication", str(error)) from error
 
 
 def _value(failure: Any) -> BaseException:

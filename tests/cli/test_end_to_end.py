@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
@@ -203,7 +204,7 @@ def listening(greeting: bytes) -> Iterator[int]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                with connection, suppress(OSError):
+                with connection, contextlib.suppress(OSError):
                     connection.sendall(greeting)
                     connection.recv(100)
 

@@ -29,6 +29,8 @@ GOOD = {
     "[host]": ("host", None),
     "[host]:4900": ("host", 4900),
     ":4900": ("localhost", 4900),
+    "bwctl://host": ("host", None),
+    "bwctl://[::1]:4900/": ("::1", 4900),
 }
 
 BAD = {
@@ -53,11 +55,22 @@ BAD = {
     "-c": "not a host name or address",
     "[host": "not a host name or address",
     "host]": "not a host name or address",
+    "https://host": "https:// is not one of bwctl:// and bwctls://",
+    "bwctls://": "not a host name or address",
 }
 
 
 class HostTests(SynchronousTestCase):
     """parse_host."""
+
+    def test_tls(self) -> None:
+        """bwctls:// means TLS on its own port, unless another is given."""
+        plain, tls, other = map(parse_host, ("h", "bwctls://h", "bwctls://[::1]:9"))
+        self.assertEqual((plain.tls, plain.port), (False, 4823))
+        self.assertEqual((tls.tls, tls.port), (True, 4824))
+        self.assertEqual((other.host, other.tls, other.port), ("::1", True, 9))
+        self.assertEqual(plain.with_tls(), tls)
+        self.assertEqual(parse_host("h:9").with_tls().port, 9)
 
     def test_accepted(self) -> None:
         """Names, addresses and bracket forms are read, with or without a port."""

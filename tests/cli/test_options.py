@@ -103,6 +103,9 @@ RANGES = (
 )
 
 
+TLS = {"tls": True, "ca_file": "a", "cert_file": "b", "key_file": "c"}
+
+
 class ValueTests(SynchronousTestCase):
     """Single options."""
 
@@ -133,11 +136,19 @@ class ValueTests(SynchronousTestCase):
             self.check(long, given)
             self.check(short, given if short else {})
 
+    def test_tls(self) -> None:
+        """--tls is for all named daemons, bwctls:// for one; the files go with either."""
+        self.check("--tls --ca a --cert b --key c", TLS)
+        given = {"receiver": HostPort("h", 4824, tls=True)} | {**TLS, "tls": False}
+        line = "-c bwctls://h --ca a --cert b --key c"
+        options = parse(BWCTL, line.split())
+        self.assertEqual({name: getattr(options, name) for name in given}, given)
+
     def test_every_option_is_tested(self) -> None:
         """No option of the table is missing here."""
         tested = {row[1] for row in VALUES} | {row[1] for row in SWITCHES}
         elsewhere = {"receiver", "sender", "authmethod", "tester_port", "schedule"}
-        elsewhere |= {"version", "help"}
+        elsewhere |= {"version", "help", "tls", "ca", "cert", "key"}
         self.assertEqual(
             {f"--{opt.long}" for opt in BWCTL.options()}, tested | {f"--{n}" for n in elsewhere}
         )
@@ -315,7 +326,9 @@ class UsageTests(SynchronousTestCase):
         """Rules about several options."""
         cases = {
             "-t 3": "no host: give -c RECEIVER, -s SENDER or both",
-            "-c h -s h:4823": "-c and -s are the same daemon, h:4823; it cannot be both ends",
+            "-c h --ca f": "--ca, --cert and --key are for TLS",
+            "-c h --cert f": "--ca, --cert and --key are for TLS",
+            "-c bwctls://h --key f": "--key f: only with --cert",
             "-4 -c ::1": "-4: an address of the other IP version was given",
             "-6 -c 127.0.0.1": "-6: an address of the other IP version was given",
             "-c 127.0.0.1 -s ::1": "one host is an IPv4 address and the other an IPv6 address",

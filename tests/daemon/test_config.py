@@ -121,6 +121,11 @@ class ValueTests(SynchronousTestCase):
         ("overrun 0.5", "overrun", 0.5),
         ("max_result_size 64m", "max_result_size", 64_000_000),
         ("strict_limits off", "strict_limits", False),
+        ("tls_port 443", "tls_port", 443),
+        ("tls_cert /c", "tls_cert", "/c"),
+        ("tls_key /k", "tls_key", "/k"),
+        ("tls_client_ca /a", "tls_client_ca", "/a"),
+        ("tls_require_client", "tls_require_client", True),
     ]
 
     def test_accepted(self) -> None:

@@ -99,7 +99,7 @@ class FileTests(SynchronousTestCase):
             (f"{root}limit b with parent=c", 2, "not defined above"),
             (f"{root}limit b with parent=A", 2, "not defined above"),
             (f"{root}limit b with parent=b", 2, "not defined above"),
-            (f"{root}assign", 2, "needs default, net or user"),
+            (f"{root}assign", 2, "needs default, net, user or cert"),
             (f"{root}assign nt 10.0.0.0/8 a", 2, "did you mean 'net'"),
             (f"{root}assigndefault a", 2, "blank is missing"),
             (f"{root}assign default", 2, "needs a class"),

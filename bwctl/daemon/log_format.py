@@ -1,0 +1,173 @@
+"""One log event as one line: text for people, JSON for programs.
+
+Whatever a remote end has sent, a line stays one line and cannot steer a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from functools import lru_cache
+from string import Formatter
+from typing import Any, Final
+
+from twisted.logger import LogEvent, formatEvent
+from twisted.python.failure import Failure
+from twisted.python.reflect import safe_str
+
+from bwctl.values import NTP_UNIX_OFFSET
+
+LONGEST_MESSAGE: Final = 2000  # characters; a syslog datagram holds more than that
+LONGEST_FIELD: Final = 500
+
+_SECRET = re.compile(r"(?:^|_)(?:key|password|passphrase|pass|secret|token)$")
+_MOMENTS: Final = frozenset({"start", "end", "next_free"})  # fields that hold an NTPTime
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_BARE = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII without blank, quote, = and backslash
+
+
+def clean(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """A text on one line: what is not printable is shown as an escape, the end may be cut.
+
+    That takes in control characters, line and paragraph ends, and those that turn the line round.
+    """
+    if len(text) > longest:
+        text = text[:longest] + "..."
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else _escape(one) for one in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def timestamp(unix: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return f"{(_EPOCH + timedelta(seconds=unix)).isoformat(timespec='milliseconds')[:23]}Z"
+
+
+def text_line(event: LogEvent, level: str, location: str = "", *, time: bool = True) -> str:
+    """Time, level, event name, place in the source, message and fields; a traceback below.
+
+    A field that the message shows already is not repeated.
+
+    Args:
+        time: whether to begin with the time; whoever takes the line may have its own.
+    """
+    event = _without_secrets(event)
+    shown = _fields_of(event.get("log_format"))
+    pairs = [f"{name}={quoted(value)}" for name, value in _fields(event) if name not in shown]
+    words = [
+        timestamp(event.get("log_time", 0.0)) if time else "",
+        level,
+        clean(_name(event)),
+        location,
+        message(event),
+        *pairs,
+    ]
+    return "\n\t| ".join((" ".join(filter(None, words)), *_traceback(event)))
+
+
+def json_line(event: LogEvent, level: str, location: str = "") -> str:
+    """One JSON object in ASCII; what is not known is absent."""
+    event = _without_secrets(event)
+    entry: dict[str, Any] = {
+        "time": timestamp(event.get("log_time", 0.0)),
+        "level": level,
+        "event": _name(event),
+        "location": location,
+        "message": message(event),
+        "traceback": "\n".join(_traceback(event)),
+    }
+    entry = {name: value for name, value in entry.items() if value}
+    for name, value in _fields(event):
+        entry.setdefault(name, _json_value(value))
+        if name in _MOMENTS and isinstance(value, int):
+            entry.setdefault(f"{name}_ntp", value)
+    return json.dumps(entry, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def message(event: LogEvent) -> str:
+    """The message, fit for a line."""
+    return clean(formatEvent(event).strip())
+
+
+def quoted(value: object) -> str:
+    """The value of a field: bare where it is plain, else in quotes."""
+    text = _text(value)
+    if _BARE.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{clean(escaped)}"'
+
+
+def _name(event: LogEvent) -> str:
+    """Its constant name; of events that are not ours the module it comes from."""
+    name: object = event.get("event")
+    return name if isinstance(name, str) else str(event.get("log_namespace", "-"))
+
+
+def _fields(event: LogEvent) -> Iterator[tuple[str, object]]:
+    """What an event of ours holds besides its message."""
+    if "event" not in event:
+        return
+    for name, value in event.items():
+        if name != "event" and not name.startswith("log_"):
+            shown = value
+            if name in _MOMENTS and isinstance(value, int):
+                shown = timestamp(value / (1 << 32) - NTP_UNIX_OFFSET)
+            yield name, shown
+
+
+@lru_cache(maxsize=256)
+def _fields_of(format_: object) -> frozenset[str]:
+    """The names of the fields in a format string."""
+    if not isinstance(format_, str):
+        return frozenset()
+    return frozenset(re.split(r"[.\[]", name)[0] for _, name, _, _ in Formatter().parse(format_) if name)
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
+def _without_secrets(event: LogEvent) -> LogEvent:
+    """The event, with values gone whose name says that they are secret."""
+    secrets = {name: "***" for name in event if _is_secret(name)}
+    return {**event, **secrets} if secrets else event
+
+
+def _text(value: object) -> str:
+    """A value as a text, which may still hold anything."""
+    if isinstance(value, Enum):
+        return str(value.name)
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "backslashreplace")
+    text = safe_str(value)
+    return text if len(text) <= LONGEST_FIELD else text[:LONGEST_FIELD] + "..."
+
+
+def _json_value(value: object) -> object:
+    if value is None or isinstance(value, bool) or (isinstance(value, int) and type(value) is int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {_text(key): _json_value(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_json_value(one) for one in value]
+    return _text(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def _traceback(event: LogEvent) -> list[str]:
+    """The lines of a failure's traceback, each fit for a line."""
+    failure = event.get("log_failure")
+    if not isinstance(failure, Failure):
+        return []
+    return [clean(line) for line in failure.getTraceback().splitlines()]
