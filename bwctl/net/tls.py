@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL, crypto
+from service_identity.exceptions import CertificateError as CertificateNotForService
 from service_identity.exceptions import VerificationError
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
@@ -161,6 +165,7 @@ class ClientTLS:
         own = load_own(files)[0] if files.certificate else None
         self._name = name
         self._problem = 0
+        self._foreign = False
         self._creator = optionsForClientTLS(
             name, load_trusted(files.trusted), own, extraCertificateOptions=extra
         )
@@ -168,19 +173,39 @@ class ClientTLS:
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """A connection in its initial state."""
         connection = self._creator.clientConnectionForTLS(tlsProtocol)
-        connection.set_verify(SSL.VERIFY_PEER, self._verify)
+        # This takes the place of Twisted's own callback, which checks the name: so do we.
+        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
         return connection
 
     def _verify(
-        self, connection: SSL.Connection, certificate: Any, number: int, depth: int, good: int
+        self,
+        connection: SSL.Connection,
+        certificate: crypto.X509,
+        number: int,
+        depth: int,
+        good: int,
     ) -> bool:
+        """Called for each certificate of the chain; False ends the handshake."""
         if not good:
             self._problem = number
-        return bool(good)
+            return False
+        if depth == 0 and not self._is_named(certificate):
+            self._foreign = True
+            return False
+        return True
+
+    def _is_named(self, certificate: crypto.X509) -> bool:
+        """Whether the certificate is for the name that we called; False if it cannot be read."""
+        try:
+            identity = IPAddress_ID(self._name) if _is_address(self._name) else DNS_ID(self._name)
+            verify_service_identity(extract_patterns(certificate), [identity], [])
+        except (VerificationError, CertificateNotForService, ValueError):
+            return False
+        return True
 
     def explain(self, error: BaseException) -> str | None:
         """Why the connection failed, in words; None if TLS is not to blame."""
-        if isinstance(error, VerificationError):
+        if self._foreign:
             return f"its certificate is not for {self._name}"
         if self._problem in _EXPIRED:
             return f"its certificate {_EXPIRED[self._problem]}"
@@ -189,6 +214,14 @@ class ClientTLS:
         if self._problem:
             return f"its certificate was refused (OpenSSL error {self._problem})"
         return _alert(error)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _alert(error: BaseException) -> str | None:

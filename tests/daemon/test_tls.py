@@ -1,0 +1,105 @@
+"""TLS as a user meets it: real daemons, real certificates, every failure by its own sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bwctl.cli.exits import ExitStatus
+from tests.support.certificates import Authority
+from tests.support.daemons import Daemon, Ran, run_ours, running, start_ours
+from tests.support.ports import take_block
+
+ADDRESS = "127.0.0.6"
+LIMITS = """\
+limit root with duration=60
+limit nobody with parent=root, allow_open_mode=off
+assign default nobody
+assign cert partner.example root
+assign cert IP:192.0.2.9 root
+"""
+
+
+class TLSTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir(parents=True)
+        self.ca = Authority(directory)
+        self.foreign = Authority(directory, "foreign")
+        self.partner = self.ca.issue("partner.example", file="partner.pem")
+
+    def daemon(self, certificate: str, options: str = "", limits: str = LIMITS) -> Daemon:
+        block = take_block()
+        self.addCleanup(block.release)
+        self.tls_node = f"bwctls://{ADDRESS}:{block.control}"
+        lines = f"tls_port {block.control}\ntls_cert {certificate}\n{options}"
+        daemon = start_ours(ADDRESS, lines, limits=limits)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def both(self, *words: str) -> Ran:
+        """A test with both ends at the daemon's TLS port."""
+        ends = ("-c", self.tls_node, "-s", self.tls_node)
+        return run_ours(*ends, "-T", "thrulay", "-t", "1", "--json", *words)
+
+    def fails(self, text: str, *words: str) -> None:
+        ran = self.both(*words)
+        self.assertEqual(ran.status, ExitStatus.AUTHENTICATION, ran.report)
+        self.assertIn(text, json.loads(ran.stdout)["error"]["message"])
+
+    def test_certificates_of_the_daemon(self) -> None:
+        """Expired, for another name, from a stranger: each is told as such; nothing is sent."""
+        good = self.ca.issue(ADDRESS, file="good.pem")
+        cases = (
+            (self.ca.issue(ADDRESS, file="old.pem", expired=True), self.ca, "has expired"),
+            (self.ca.issue("other.example", file="other.pem"), self.ca, "not for 127.0.0.6"),
+            (good, self.foreign, "not trusted here"),
+        )
+        for certificate, trusted, text in cases:
+            with running(self.daemon(certificate, limits="limit root with\n")):
+                self.fails(text, "--ca", trusted.file)
+        with running(self.daemon(good, limits="limit root with\n")) as (daemon,):
+            self.fails("not trusted here")  # the system's issuers
+            ran = self.both("--ca", self.ca.file)
+            self.assertEqual(ran.status, 0, ran.report)
+            self.tls_node = f"bwctls://{daemon.node}"
+            self.fails("does not speak TLS", "--ca", self.ca.file)
+
+    def test_certificates_of_the_client(self) -> None:
+        """A certificate leads to a class; without one, or with a stranger's, the door is shut."""
+        good = self.ca.issue(ADDRESS, file="good.pem")
+        options = f"tls_client_ca {self.ca.file}\n"
+        trusted = ("--ca", self.ca.file)
+        with running(self.daemon(good, options)) as (daemon,):
+            ran = self.both(*trusted, "--cert", self.partner)
+            self.assertEqual(ran.status, 0, ran.report)
+            self.assertIn("user DNS:partner.example, class root", daemon.log())
+            other = self.ca.issue("192.0.2.9", file="by-address.pem")
+            self.assertEqual(self.both(*trusted, "--cert", other).status, 0)
+            self.fails("offered authenticated", *trusted)  # class nobody: no open mode
+            stranger = self.foreign.issue("partner.example", file="stranger.pem")
+            self.fails("does not trust the issuer", *trusted, "--cert", stranger)
+        with running(self.daemon(good, options + "tls_require_client\n")):
+            self.fails("wants a certificate", *trusted)
+            ran = self.both(*trusted, "--cert", self.partner)
+            self.assertEqual(ran.status, 0, ran.report)
+
+    def test_files(self) -> None:
+        """A daemon does not start with files that it cannot use, and names them."""
+        for options, text in (
+            ("tls_cert /no/such/file\n", "/no/such/file: No such file"),
+            (f"tls_cert {self.ca.file}\n", "not a PEM certificate with its key"),
+            (
+                f"tls_cert {self.partner}\ntls_client_ca {__file__}\n",
+                "no certificate in it",
+            ),
+        ):
+            with self.assertRaises(AssertionError) as caught:
+                start_ours(ADDRESS, options)
+            self.assertIn(text, str(caught.exception))
+            self.assertNotIn("Traceback", str(caught.exception))
+        ran = run_ours("-c", "bwctls://127.0.0.6", "--cert", "/no/such/file", "-t", "1")
+        self.assertEqual(ran.status, ExitStatus.AUTHENTICATION, ran.report)
+        self.assertIn("/no/such/file", ran.stderr)
