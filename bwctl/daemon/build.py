@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 
 from bwctl.broker.broker import ResourceBroker
 from bwctl.broker.obstacles import Guard
@@ -17,9 +22,10 @@ from bwctl.interfaces import ITester
 from bwctl.limits.classes import Limits
 from bwctl.limits.keys import KeyRing
 from bwctl.net.clock import IClock, SystemClock
+from bwctl.net.hooks import HookRunner
 from bwctl.net.host import Host
 from bwctl.net.timers import Timers
-from bwctl.values import ticks
+from bwctl.values import IPAddress, ticks
 from bwctl.wire.fields import Mode
 
 
@@ -41,11 +47,12 @@ def make_host(
     """Everything that the control connections of one daemon share."""
     settings = configuration.settings
     clock = clock or SystemClock(settings.sync_fuzz)
+    timers = Timers(reactor, clock)
     enabled = {one.name: one for one in testers if one.name not in settings.disabled}
     return Host(
         reactor=reactor,
         clock=clock,
-        timers=Timers(reactor, clock),
+        timers=timers,
         testers=enabled,
         broker=ResourceBroker(_timetable(settings)),
         limits=configuration.limits,
@@ -64,7 +71,20 @@ def make_host(
         die_by=settings.die_by,
         max_result=settings.max_result_size,
         max_output=settings.max_result_size,
+        hooks=HookRunner(
+            reactor,
+            timers,
+            settings.post_hooks,
+            timeout=settings.hook_timeout,
+            resolve=partial(_name_of, reactor),
+        ),
     )
+
+
+def _name_of(reactor: Any, address: IPAddress) -> Deferred[str]:
+    """The name of a host, as hooks are given it; looking it up may take its time."""
+    pool = reactor.getThreadPool()
+    return deferToThreadPool(reactor, pool, lambda: socket.gethostbyaddr(str(address))[0])
 
 
 def _timetable(settings: Settings) -> Timetable:

@@ -87,8 +87,8 @@ def json_line(event: LogEvent, level: str, location: str = "") -> str:
     entry = {name: value for name, value in entry.items() if value}
     for name, value in _fields(event):
         entry.setdefault(name, _json_value(value))
-        if name in _MOMENTS and isinstance(value, int):
-            entry.setdefault(f"{name}_ntp", value)
+        if value is not event[name]:
+            entry.setdefault(f"{name}_ntp", event[name])
     return json.dumps(entry, allow_nan=False).replace("\x7f", "\\u007f")
 
 
@@ -129,7 +129,9 @@ def _fields_of(format_: object) -> frozenset[str]:
     """The names of the fields in a format string."""
     if not isinstance(format_, str):
         return frozenset()
-    return frozenset(re.split(r"[.\[]", name)[0] for _, name, _, _ in Formatter().parse(format_) if name)
+    return frozenset(
+        re.split(r"[.\[]", name)[0] for _, name, _, _ in Formatter().parse(format_) if name
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -137,10 +139,9 @@ def _is_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-def _without_secrets(event: LogEvent) -> LogEvent:
-    """The event, with values gone whose name says that they are secret."""
-    secrets = {name: "***" for name in event if _is_secret(name)}
-    return {**event, **secrets} if secrets else event
+def _without_secrets(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """An event or a part of it, with values gone whose name says that they are secret."""
+    return {name: "***" if _is_secret(str(name)) else value for name, value in values.items()}
 
 
 def _text(value: object) -> str:
@@ -154,12 +155,12 @@ def _text(value: object) -> str:
 
 
 def _json_value(value: object) -> object:
-    if value is None or isinstance(value, bool) or (isinstance(value, int) and type(value) is int):
+    if value is None or type(value) in (bool, int):  # not an enumeration
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
-        return {_text(key): _json_value(one) for key, one in value.items()}
+        return {_text(key): _json_value(one) for key, one in _without_secrets(value).items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_json_value(one) for one in value]
     return _text(value).encode("utf-8", "replace").decode("utf-8")

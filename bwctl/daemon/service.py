@@ -103,6 +103,8 @@ class BwctldService(Service):
             await maybeDeferred(port.stopListening)
         self._probe.stop()
         await self.factory.drain()
+        if self.host.hooks is not None:
+            await self.host.hooks.stop()
         self.log.info("bwctld stopped", event="daemon.stopped")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from typing import Any
 
 from twisted.application.service import IService
@@ -95,6 +96,7 @@ class Options(usage.Options):
             raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
         self._refuse_root()
         self._try_port()
+        self._try_hooks()
 
     def _load(self) -> Any:
         from bwctl.daemon.build import Configuration
@@ -138,6 +140,26 @@ class Options(usage.Options):
                 raise usage.UsageError(
                     f"bwctld cannot listen on {host or '*'} port {port}: {error.strerror}"
                 ) from error
+
+    def _try_hooks(self) -> None:
+        """Ask each hook whether it can work here, as C does (daemon.md 1.8)."""
+        problems = list(filter(None, map(_hook_problem, self.configuration.settings.post_hooks)))
+        if problems:
+            raise usage.UsageError("bwctld cannot start:\n" + "\n".join(problems))
+
+
+def _hook_problem(hook: str) -> str | None:
+    """Why a hook cannot be used; None if it can."""
+    command = [hook, "--validate"]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
+    except OSError as error:
+        return f"post_hook {hook}: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return f"post_hook {hook}: --validate took more than 10 s"
+    if done.returncode or not done.stdout.startswith(b"Status: OK"):
+        return f"post_hook {hook}: --validate has to print 'Status: OK' and exit with 0"
+    return None
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:

@@ -127,6 +127,11 @@ class PeerAgent:
         if self._process is not None:
             self._process.kill()
 
+    @property
+    def ran(self) -> bool:
+        """Whether a tester was started."""
+        return self._process is not None
+
     # -- the course of a test --------------------------------------------------------------------
 
     async def _run(self) -> None:

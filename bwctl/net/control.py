@@ -28,6 +28,7 @@ from bwctl.limits.classes import LimitClass
 from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Application, Booking, BrokerService, Refusal
 from bwctl.net.ends import NoPeerAgent, make_agent
+from bwctl.net.hook_input import HookEvent
 from bwctl.net.host import Host
 from bwctl.net.names import peer_names
 from bwctl.net.timers import Timer
@@ -272,6 +273,7 @@ class ControlProtocol(Protocol):
         self._broker.confirm(booking)
         self._agent = agent
         agent.finished.wait().addCallback(self._finished, agent, booking)
+        agent.over.wait().addCallback(self._tell_hooks, agent, booking)
         self.transport.write(self._session.start(peer_port))
         agent.begin()
 
@@ -292,6 +294,27 @@ class ControlProtocol(Protocol):
         waiting = self._session.state is State.SERVER_STOPPED
         self._arm(self._host.die_by if waiting else self._host.control_timeout)
         self._resume()
+
+    def _tell_hooks(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:
+        """Both ends are done; a session whose tester never ran is no test (daemon.md 1.8)."""
+        ours, reservation = agent.finished.value, booking.reservation
+        if self._host.hooks is None or ours is None or not agent.ran:
+            return
+        event = HookEvent(
+            spec=booking.spec,
+            role=reservation.role,
+            sid=booking.sid,
+            user=self._user,
+            limit_class=booking.limit_class.name,
+            client=self._peer,
+            start=reservation.start,
+            end=reservation.end,
+            output=ours.output,
+            status=ours.status,
+            other_output=theirs.output if theirs is not None else None,
+            other_status=theirs.accept if theirs is not None else None,
+        )
+        self._host.hooks.submit(event)
 
     def _on_stop(self, event: Stopped) -> None:
         """The client is done. 0: it waits for the end of the test; else the test is to end now."""

@@ -171,7 +171,7 @@ def _section(tag: bytes, output: bytes) -> Iterator[bytes]:
         yield from (safe[at : at + PIECE] for at in range(0, len(safe), PIECE))
     if output and not output.endswith(b"\n"):
         yield b"\n"
-    if output.rstrip(b"\r\n\0").endswith(b"\\"):
+    if b"\\" in output[len(output.rstrip(_DROPPED)) :]:
         yield b"\n"
     yield b"</" + tag + b">\n"
 

@@ -68,6 +68,7 @@ class HookProcess(TesterProcess):
         self.reason: str | None = None  # why we ended it
         self._pieces = iter(pieces)
         self._on_data = on_data
+        self._octets = 0
         self._feed: Feed | None = None
 
     @property
@@ -89,7 +90,10 @@ class HookProcess(TesterProcess):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """The hook says something."""
+        self._octets += len(data)
         self._on_data(childFD, data)
+        if self._octets > FLOOD:
+            self.end("it writes without end")
 
 
 class OutputLines:

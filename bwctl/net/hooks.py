@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, maybeDeferred, race, succeed
 from twisted.logger import Logger
 
 from bwctl.net.hook_input import HookEvent, hook_input
-from bwctl.net.hook_process import FLOOD, HookProcess, OutputLines, printable
+from bwctl.net.hook_process import HookProcess, OutputLines, printable
 from bwctl.net.once import Once
 from bwctl.net.process import Ended
 from bwctl.net.timers import Timers
@@ -105,13 +105,13 @@ class HookRunner:
             )
         while self._waiting:
             self._forget_oldest()
-        for process in self._running:
+        for process in tuple(self._running):
             process.end("the daemon stops")
         return Deferred.fromCoroutine(self._all_ended())
 
     async def _all_ended(self) -> None:
-        for process in tuple(self._running):
-            await process.ended.wait()
+        while self._running:
+            await next(iter(self._running)).ended.wait()
         await self.idle()
 
     # -- the queue -------------------------------------------------------------------------------
@@ -167,14 +167,9 @@ class HookRunner:
                 "post-hook {hook}: {line}", hook=hook, line=line, sid=sid, event="hook.output"
             )
 
-        def take(stream: int, data: bytes) -> None:
-            lines.take(stream, data)
-            if lines.octets > FLOOD:
-                process.end("it writes without end")
-
         lines = OutputLines(say)
         pieces = hook_input(event, lambda address: names.get(address, str(address)))
-        process = HookProcess(self._timers, pieces, take)
+        process = HookProcess(self._timers, pieces, lines.take)
         began = self._timers.clock.mono()
         try:
             ended = await self._run(process, [hook], self._timeout)
@@ -192,11 +187,13 @@ class HookRunner:
         """
         process.start(self._reactor, command)
         self._running.add(process)
+        process.ended.wait().addCallback(lambda _: self._running.discard(process))
         timer = self._timers.after(limit, process.end, f"no end after {limit:g} s")
-        ended = await process.ended.wait()
-        timer.cancel()
-        self._running.discard(process)
-        return ended
+        try:
+            return await process.ended.wait()
+        finally:
+            timer.cancel()
+            process.end("nobody waits for it any more")  # does nothing if it has ended
 
     def _not_run(self, hook: str, sid: str, error: OSError) -> None:
         self.log.error(

@@ -16,6 +16,7 @@ from bwctl.interfaces import ITester
 from bwctl.limits.classes import LimitClass, Limits, only_class
 from bwctl.limits.keys import KeyRing
 from bwctl.net.clock import IClock
+from bwctl.net.hooks import HookRunner
 from bwctl.net.once import Once
 from bwctl.net.process import MAX_OUTPUT
 from bwctl.net.timers import Timers
@@ -57,6 +58,7 @@ class Host:
     max_result: int = MAX_RESULT
     max_output: int = MAX_OUTPUT
     versions: dict[str, str] = field(default_factory=dict)  # of the testers found here
+    hooks: HookRunner | None = None
     probed: Once[None] = field(default_factory=Once)  # fires when all testers were looked for
 
     @property

@@ -4,6 +4,7 @@ import resource
 import signal
 import socket
 import time
+from contextlib import suppress
 
 from tests.embedded.programs import PATIENCE_S, ProgramTestCase, facts
 from tests.embedded.vectors import REFUSED_BY_US, VECTORS
@@ -54,10 +55,12 @@ class ProposalTests(ServerTestCase):
             self.assertEqual(self.receive(connection, 10), GREETING)
             connection.sendall(proposal)
             if not proposal.endswith(b"+"):
-                connection.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # the server was faster
+                    connection.shutdown(socket.SHUT_WR)
             octets = b""
-            while not octets.endswith(b"+") and (more := connection.recv(100)):
-                octets += more
+            with suppress(ConnectionError):
+                while not octets.endswith(b"+") and (more := connection.recv(100)):
+                    octets += more
             return octets
 
     def test_like_c_or_stricter(self) -> None:
@@ -85,7 +88,7 @@ class ProposalTests(ServerTestCase):
         self.assertIn(b":8192+", connection.recv(100))
 
     def test_too_long(self) -> None:
-        self.assertIn(self.reply(b"thrulay/2:t:" + b"1" * 200), (b"", b"reset"))
+        self.assertEqual(self.reply(b"thrulay/2:t:" + b"1" * 200), b"")
 
     def test_window_alike(self) -> None:
         """All streams of a test are told the same window."""
@@ -129,7 +132,8 @@ class EchoTests(ServerTestCase):
     def test_unread_echoes(self) -> None:
         """Who does not read its echoes is not served further, without using the processor."""
         process, port = self.server(duration="5", idle="0.7")
-        connection = self.opened(port, b"thrulay/2:t:4096:16+")
+        connection = self.opened(port, b"thrulay/2:t:65536:16+")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
         connection.setblocking(False)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         sent, end = 0, time.monotonic() + 0.3
@@ -175,10 +179,11 @@ class AdmissionTests(ServerTestCase):
                 self.connect(port).close()
             except ConnectionError:
                 continue
+        time.sleep(0.1)
         connection.sendall(bytes(8192))
         connection.close()
-        status, output, _ = self.finish(process)
-        self.assertEqual(status, 0)
+        status, output, errors = self.finish(process)
+        self.assertEqual((status, errors), (0, ""))
         self.assertLess(len(output.splitlines()), 100)
 
     def test_stranger(self) -> None:
