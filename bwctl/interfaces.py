@@ -37,6 +37,9 @@ class ITester(Interface):
     def ports(spec: TestSpec) -> int:
         """How many consecutive ports the server role needs from the pool (0: none)."""
 
+    def overtime(spec: TestSpec) -> float:
+        """Seconds that this tester may need beyond the test's own, more than any other would."""
+
     def listens(spec: TestSpec, port: int) -> tuple[Listening, ...]:
         """Sockets that the server role holds when it is ready; () where nobody can tell."""
 

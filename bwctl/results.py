@@ -49,6 +49,7 @@ class EndResult:
     status: AcceptType | None = None  # of its StopSession; None: it sent no results
     raw: bytes = b""  # the tester's output and lines of the daemon
     report: Report | None = None  # what the tester's parser made of it
+    ended_first: bool = False  # its results came before the other end's
 
     @property
     def answered(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 from bwctl.cli.keys_errors import KeysError
 from bwctl.cli.output import sanitise
 
+INPUT = 0  # descriptor of standard input
 SHORT: Final = 12  # characters
 LONGEST: Final = 1023  # octets; Source: I2util/aespasswd, ppbuf
 
@@ -25,7 +26,7 @@ def read_passphrase(identity: str) -> bytes:
     Raises:
         KeysError: none, an empty one, one that C would cut, or two that differ.
     """
-    if not os.isatty(0):
+    if not os.isatty(INPUT):
         return _checked(_line_of_input())
     phrase = _checked(_ask(f"Passphrase for {sanitise(identity)}: "))
     if _ask("The same again: ") != phrase:
@@ -69,7 +70,7 @@ def _line_of_input() -> bytes:
     """The first line; octet by octet, for what follows belongs to the next program."""
     line = bytearray()
     try:
-        while len(line) <= LONGEST + 1 and (octet := os.read(0, 1)) != b"\n":
+        while len(line) <= LONGEST + 1 and (octet := os.read(INPUT, 1)) != b"\n":
             if not octet and not line:
                 message = "standard input has no passphrase"
                 hint = "write it there in one line, run bwctl-keys on a terminal, or use --random"

@@ -15,7 +15,11 @@ from bwctl.results import TestResult
 
 def bwctl() -> int:
     """The throughput client."""
-    return run(BWCTL, sys.argv[1:])
+    try:
+        return run(BWCTL, sys.argv[1:])
+    except KeyboardInterrupt:  # before the reactor runs; later it is a signal like others
+        sys.stderr.write("bwctl: interrupted; nothing was sent\n")
+        return int(ExitStatus.INTERRUPTED)
 
 
 def run(program: Program, arguments: Sequence[str]) -> int:
@@ -37,8 +41,6 @@ def run(program: Program, arguments: Sequence[str]) -> int:
     except UsageError as error:
         _complain(program, error, options.json)
         return int(error.status)
-    except BrokenPipeError:
-        return int(ExitStatus.INTERRUPTED)
 
 
 def _complain(program: Program, error: UsageError, as_json: bool) -> None:

@@ -33,6 +33,7 @@ from bwctl.net.clock import SystemClock
 from bwctl.net.conductor import Conductor, Step, Wish
 from bwctl.net.failures import SessionFailure
 from bwctl.net.pair import EndWish, Opener, Pair, Surroundings, TLSWish
+from bwctl.net.reactortime import use_monotonic
 from bwctl.net.timers import Timers
 from bwctl.results import Failure, TestResult
 from bwctl.testers.registry import BUILT_IN
@@ -54,28 +55,44 @@ _PHASES = {
 
 
 def run_session(program: Program, options: Options, credentials: AllCredentials) -> int:
-    """Run all tests; returns the exit status: that of the first test that failed, or 0."""
+    """Run all tests; returns the exit status: that of the first test that failed, or 0.
+
+    Raises:
+        UsageError: the results have no place to go.
+    """
     from twisted.internet import reactor
 
+    use_monotonic(reactor)
+    _check_directory(options)
     session = Session(program, options, credentials, reactor)
     status: list[int] = []
-    running: list[Deferred[int]] = []
 
     def begin() -> None:
-        task = Deferred.fromCoroutine(session.run())
-        running.append(task)
+        # Here, as the reactor has just put its own handlers in place.
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, interrupt)
+        task = session.task = Deferred.fromCoroutine(session.run())
         task.addCallbacks(status.append, session.broken)
-        task.addBoth(lambda _: reactor.stop())
+        task.addBoth(end)
+
+    def end(result: object) -> None:
+        if reactor.running:
+            reactor.stop()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         # In the reactor's own thread of control, not in the middle of whatever runs.
-        reactor.callFromThread(session.interrupt, running)  # type: ignore[attr-defined]
+        reactor.callFromThread(session.interrupt)  # type: ignore[attr-defined]
 
     reactor.callWhenRunning(begin)
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, interrupt)
     reactor.run()
     return status[0] if status else session.last_status
+
+
+def _check_directory(options: Options) -> None:
+    """Whether the files of -p can be written, before a test is made for nothing."""
+    directory = options.output_dir or "."
+    if options.to_files and not os.access(directory, os.W_OK | os.X_OK):
+        raise UsageError(f"-d {directory}: no directory in which files can be made")
 
 
 class Session:
@@ -95,6 +112,7 @@ class Session:
         self._sender = _wish(options.sender, credentials.sender, options)
         self._pair: Pair | None = None
         self._planned = 0.0
+        self.task: Deferred[Any] | None = None
         self.last_status = int(ExitStatus.INTERNAL)
         self._progress = Progress(
             sys.stderr,
@@ -149,30 +167,41 @@ class Session:
         due = self._planned + options.test_interval + jitter
         return max(0.0, due - self._clock.mono()) if options.test_interval else 0.0
 
-    def interrupt(self, running: list[Deferred[int]]) -> None:
+    def interrupt(self) -> None:
         """A signal: give everything back and end."""
         self.last_status = int(ExitStatus.INTERRUPTED)
-        for task in running:
-            task.cancel()
-        if not running:
-            self._reactor.stop()
+        if self.task is not None:
+            self.task.cancel()
 
     def broken(self, failure: Any) -> None:
         """The sequence did not come to its end."""
         if failure.check(CancelledError):
-            self._complain(ExitStatus.INTERRUPTED.failure("interrupted; nothing is left behind"))
-            return
-        self.last_status = int(ExitStatus.INTERNAL)
-        text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
-        self._complain(ExitStatus.INTERNAL.failure(f"a defect of this program: {text}"))
-        if self._options.verbose:
-            sys.stderr.write(failure.getTraceback())
+            self._give_up(ExitStatus.INTERRUPTED.failure("interrupted; nothing is left behind"))
+        elif failure.check(BrokenPipeError):
+            self.last_status = int(ExitStatus.INTERRUPTED)  # nobody reads stdout any more
+        elif failure.check(OSError):
+            text = f"cannot write the results: {failure.value.strerror}"
+            self._give_up(ExitStatus.INTERNAL.failure(text))
+        else:
+            text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
+            self._give_up(ExitStatus.INTERNAL.failure(f"a defect of this program: {text}"))
+            if self._options.verbose:
+                sys.stderr.write(failure.getTraceback())
+
+    def _give_up(self, failure: Failure) -> None:
+        self.last_status = failure.exit_status
+        if self._options.json:
+            result = TestResult(failure=failure)
+            sys.stdout.write(json_text(result, self._program.name))
+        self._complain(failure)
 
     # -- one test --------------------------------------------------------------------------------
 
     async def _test(self, number: int) -> TestResult:
         conductor: Conductor | None = None
         try:
+            if self._options.no_endpoint:
+                raise SessionFailure("unsupported", "-E is not supported yet", "name both ends")
             pair = await self._open()
             conductor = Conductor(self._around(), pair, self._test_wish())
             result = await conductor.run()

@@ -66,6 +66,8 @@ def make_host(
         ports={name: _pool(range_) for name, range_ in settings.tool_ports.items()},
         peer_ports=_ports(settings.peer_ports),
         started=clock.now(),
+        max_connections=settings.max_connections,
+        max_connections_per_host=settings.max_connections_per_host,
         handshake_timeout=settings.handshake_timeout,
         control_timeout=settings.control_timeout,
         die_by=settings.die_by,

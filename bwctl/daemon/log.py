@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
@@ -23,6 +23,7 @@ from twisted.logger import (
     PredicateResult,
     globalLogPublisher,
 )
+from twisted.python.components import Componentized
 from zope.interface import implementer
 
 from bwctl.daemon.config import Settings
@@ -132,7 +133,7 @@ class _Wanted:
 
 
 class DaemonLog:
-    """The log of one daemon: made and attached when the options are read, then begun and ended.
+    """The log of one daemon: made when the options are read; the service attaches and begins it.
 
     Args:
         settings: levels, format and file.
@@ -143,17 +144,22 @@ class DaemonLog:
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, settings: Settings, runner: MutableMapping[str, Any] | None = None) -> None:
+    def __init__(self, settings: Settings, runner: Mapping[str, Any] | None = None) -> None:
         self._twistd = runner if runner is not None and _is_free_twistd(runner) else None
         self._sink = choose_sink(settings, self._twistd)
         self._wanted = _Wanted(Choice.of(settings), ours_only=self._twistd is None)
         writer = cast(ILogObserver, self._write)  # zope cannot tell that a method provides it
         self.observer = FilteringLogObserver(writer, [self._wanted])
 
-    def attach(self) -> None:
-        """Become the observer that twistd begins to log with, as its --logger would."""
-        if self._twistd is not None:
-            self._twistd["logger"] = lambda: self.observer
+    def attach(self, application: object) -> None:
+        """Become the observer that twistd begins to log with.
+
+        Args:
+            application: what twistd makes the parent of the service; it holds the observer as a
+                component, for which twistd looks unless its --logger names another one.
+        """
+        if self._twistd is not None and isinstance(application, Componentized):
+            application.setComponent(ILogObserver, self.observer)
 
     def begin(self) -> None:
         """The service starts: the process is the daemon by now, and twistd forks no more."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from twisted.logger import LogEvent, formatEvent
 from twisted.python.failure import Failure
-from twisted.python.reflect import safe_str
+from twisted.python.reflect import safe_repr
 
 from bwctl.values import NTP_UNIX_OFFSET
 
@@ -26,6 +26,10 @@ LONGEST_FIELD: Final = 500
 
 _SECRET = re.compile(r"(?:^|_)(?:key|password|passphrase|pass|secret|token)$")
 _MOMENTS: Final = frozenset({"start", "end", "next_free"})  # fields that hold an NTPTime
+# "event", and what Twisted adds for observers of its old kind, which others may have attached
+_NO_FIELDS: Final = frozenset(
+    {"event", "message", "time", "system", "format", "isError", "failure", "logLevel"}
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _BARE = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII without blank, quote, = and backslash
 
@@ -117,7 +121,7 @@ def _fields(event: LogEvent) -> Iterator[tuple[str, object]]:
     if "event" not in event:
         return
     for name, value in event.items():
-        if name != "event" and not name.startswith("log_"):
+        if name not in _NO_FIELDS and not name.startswith("log_"):
             shown = value
             if name in _MOMENTS and isinstance(value, int):
                 shown = timestamp(value / (1 << 32) - NTP_UNIX_OFFSET)
@@ -129,9 +133,11 @@ def _fields_of(format_: object) -> frozenset[str]:
     """The names of the fields in a format string."""
     if not isinstance(format_, str):
         return frozenset()
-    return frozenset(
-        re.split(r"[.\[]", name)[0] for _, name, _, _ in Formatter().parse(format_) if name
-    )
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(format_) if name]
+    except ValueError:  # no format at all; the message says so
+        return frozenset()
+    return frozenset(re.split(r"[.\[]", name)[0] for name in names)
 
 
 @lru_cache(maxsize=1024)
@@ -148,9 +154,12 @@ def _text(value: object) -> str:
     """A value as a text, which may still hold anything."""
     if isinstance(value, Enum):
         return str(value.name)
-    if isinstance(value, bytes):
+    if type(value) is bytes:  # not a key, whose own str hides it
         value = value.decode("utf-8", "backslashreplace")
-    text = safe_str(value)
+    try:
+        text = str(value)
+    except Exception:  # whatever it is, it must not break the log
+        text = safe_repr(value)
     return text if len(text) <= LONGEST_FIELD else text[:LONGEST_FIELD] + "..."
 
 

@@ -15,6 +15,7 @@ PID_FILE: Final = "bwctl-server.pid"
 INFO_FILE: Final = "bwctl-server.info"
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_MODE: Final = 0o644  # for everybody to read, whatever the umask
 
 
 class PidFileError(BWCTLError):
@@ -69,11 +70,12 @@ class PidFiles:
         with self._told():
             self._file = self._locked()
             self._owner = os.getpid()
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, f"{self._owner}\n".encode(), 0)
-            info = os.open(self._info_path, _FLAGS | os.O_TRUNC, 0o644)
-            os.write(info, f"START={started:020d}\nPID={self._owner}\n".encode())
-            os.close(info)
+            _fill(self._file, f"{self._owner}\n")
+            info = os.open(self._info_path, _FLAGS, _MODE)
+            try:
+                _fill(info, f"START={started:020d}\nPID={self._owner}\n")
+            finally:
+                os.close(info)
 
     def hand_over(self, uid: int, gid: int) -> None:
         """The process is about to become this user, who may have to remove the files."""
@@ -98,7 +100,7 @@ class PidFiles:
     def _locked(self) -> int:
         """The pid file, locked; not one that the former daemon was about to remove."""
         while True:
-            file = os.open(self._pid_path, _FLAGS, 0o644)
+            file = os.open(self._pid_path, _FLAGS, _MODE)
             try:
                 _lock(file)
                 if _is_at(file, self._pid_path):
@@ -133,6 +135,13 @@ def _lock(file: int) -> None:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except PermissionError as error:  # what some systems say instead
         raise BlockingIOError(*error.args) from None
+
+
+def _fill(file: int, text: str) -> None:
+    os.ftruncate(file, 0)
+    os.pwrite(file, text.encode(), 0)
+    with suppress(PermissionError):  # a file that another user left
+        os.fchmod(file, _MODE)
 
 
 def _is_at(file: int, path: str) -> bool:

@@ -83,14 +83,9 @@ class BwctldService(Service):
             )
 
     def _drop_privileges(self) -> None:
-        if os.getuid() != 0 or self._settings.user is None:
-            return
-        user, group = self._settings.user, self._settings.group
-        entry = pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
-        gid = entry.pw_gid
-        if group is not None:
-            gid = grp.getgrnam(group).gr_gid if isinstance(group, str) else group
-        switchUID(entry.pw_uid, gid)
+        uid, gid = final_ids(self._settings)
+        if os.getuid() == 0 and (uid, gid) != (0, os.getgid()):
+            switchUID(uid, gid)
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, end tests, close connections; fires when every tester is gone."""
@@ -106,6 +101,32 @@ class BwctldService(Service):
         if self.host.hooks is not None:
             await self.host.hooks.stop()
         self.log.info("bwctld stopped", event="daemon.stopped")
+
+
+def final_ids(settings: Settings) -> tuple[int, int]:
+    """User and group id to run with: those of the settings if we are root, else what we are.
+
+    Raises:
+        KeyError: there is no such user or group.
+    """
+    if os.getuid() != 0:
+        return os.getuid(), os.getgid()
+    uid, gid = 0, os.getgid()
+    try:
+        user = settings.user
+        if user is not None:
+            entry = pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
+            uid, gid = entry.pw_uid, entry.pw_gid
+    except KeyError:
+        raise KeyError(f"there is no user {settings.user}") from None
+    try:
+        if isinstance(settings.group, str):
+            gid = grp.getgrnam(settings.group).gr_gid
+        elif settings.group is not None:
+            gid = settings.group
+    except KeyError:
+        raise KeyError(f"there is no group {settings.group}") from None
+    return uid, gid
 
 
 def make_tls(settings: Settings) -> ServerTLS | None:

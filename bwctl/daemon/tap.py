@@ -117,9 +117,16 @@ class Options(usage.Options):
         return Configuration(settings, limits, keys)
 
     def _refuse_root(self) -> None:
+        """Find the user and group to become; being root in the end has to be asked for."""
+        from bwctl.daemon.service import final_ids
+
         settings = self.configuration.settings
+        try:
+            uid, _ = final_ids(settings)
+        except KeyError as error:
+            raise usage.UsageError(f"bwctld cannot start: {error.args[0]}") from error
         twistd: dict[str, Any] = self.parent or {}
-        if os.getuid() or settings.user is not None or settings.root_folly or twistd.get("uid"):
+        if os.getuid() or uid or settings.root_folly or twistd.get("uid"):
             return
         raise usage.UsageError(
             "bwctld does not run as root unless told to: name a user (-U bwctl), or give -f"
@@ -171,6 +178,10 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """
     if reactor is None:
         from twisted.internet import reactor
+
+        from bwctl.net.reactortime import use_monotonic
+
+        use_monotonic(reactor)
     from twisted.logger import Logger
 
     from bwctl.daemon.build import make_host

@@ -88,9 +88,10 @@ class Client:
         except Stopped as stop:
             error = f"stopped by {stop}"
         self._conclude(marks, time.monotonic_ns())
-        if error is None:
-            self._close_gently()
-        return error
+        if error:
+            return error
+        self._close_gently()
+        return None if self.facts["bytes"] else "no block came back"
 
     def _exchange(self, marks: Marks) -> None:
         """The measured loop: until the end of the duration."""
@@ -123,10 +124,10 @@ class Client:
                     streams[fd].fill()
 
     def _check_idle(self, now: int, idle: int) -> int:
-        """Give up on a server that does not echo; when to look again."""
-        oldest = min(stream.heard_at for stream in self._streams)
+        """Give up on a server that neither reads nor echoes; when to look again."""
+        oldest = min(stream.active_at for stream in self._streams)
         if now - oldest >= idle:
-            raise ServerGone(f"no echo for {self._options.idle:g} s")
+            raise ServerGone(f"the server was silent for {self._options.idle:g} s")
         return min(oldest + idle, now + _LONGEST_POLL_NS)
 
     def _take_mark(self, marks: Marks, now: int) -> None:

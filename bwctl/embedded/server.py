@@ -23,7 +23,7 @@ from bwctl.embedded.receiving import ReceiverFigures, ReceivingStream, send_whol
 READ_SIZE = 512 << 10  # octets per system call
 PROPOSAL_S = 10.0
 GRACE_S = 10.0  # beyond its duration, before a client that does not end is cut off
-ENOUGH = 0.9  # of the duration: what ends before was cut short
+SHORT = 0.1  # of the duration, but a second at least: what ends earlier by more was cut short
 MAX_NOTES = 64  # lines about connections; as many are turned away during a test
 _TICK_NS = 100_000_000
 
@@ -95,7 +95,8 @@ class Server:
                 for stream in self._ended
             ],
         }
-        if self._error is None and total["end"] < ENOUGH * self._options.duration:
+        duration = self._options.duration
+        if self._error is None and total["end"] < duration - max(SHORT * duration, 1.0):
             self._error = f"the client ended after {total['end']:.3f} s"
 
     def _octets(self) -> int:

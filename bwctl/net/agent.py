@@ -83,7 +83,8 @@ class Plan:
     @property
     def hard_end(self) -> NTPTime:
         """When a tester that still runs is stopped."""
-        return NTPTime(self.start + ticks(self.spec.seconds) + self.fuzz)
+        length = self.spec.seconds + self.tester.overtime(self.spec)
+        return NTPTime(self.start + ticks(length) + self.fuzz)
 
 
 class PeerAgent:
@@ -103,9 +104,11 @@ class PeerAgent:
         self._clock = clock
         self._timers = timers
         self._quit: Once[Cause] = Once()
+        self._hurry: Once[None] = Once()  # no more patience with the tester
         self._process: TesterProcess | None = None
         self._link: PeerLink | None = None
         self._waits: list[Timer] = []
+        self._look: Timer | None = None
         self._notes = bytearray()
         self._head = bytearray()
 
@@ -113,17 +116,21 @@ class PeerAgent:
 
     def begin(self) -> None:
         """Start; nothing is awaited."""
-        self._at(self.plan.hard_end, self._quit.fire, Cause.HARD_END)
+        self._at(self.plan.hard_end, self._end_now, Cause.HARD_END)
         self._meeting.ended.wait().addCallback(lambda _: self._quit.fire(Cause.PEER_STOPPED))
         Deferred.fromCoroutine(self._run()).addErrback(self._broken)
 
     def stop(self) -> None:
         """The control client wants no more of this test."""
-        self._quit.fire(Cause.STOPPED)
+        self._end_now(Cause.STOPPED)
+
+    def _end_now(self, cause: Cause) -> None:
+        self._quit.fire(cause)
+        self._hurry.fire(None)
 
     def abandon(self) -> None:
         """The control client is gone: end everything now."""
-        self._quit.fire(Cause.GONE)
+        self._end_now(Cause.GONE)
         if self._process is not None:
             self._process.kill()
 
@@ -139,10 +146,10 @@ class PeerAgent:
             outcome = await self._attempt()
         except TestFailure as failure:
             self._note(str(failure))
-            given_up = self._quit.value in (Cause.STOPPED, Cause.GONE)
+            given_up = self._quit.value in (Cause.STOPPED, Cause.GONE, Cause.PEER_STOPPED)
             outcome = self._outcome(AcceptType.REJECT if given_up else AcceptType.FAILURE, b"")
         finally:
-            for timer in self._waits:
+            for timer in [*self._waits, *filter(None, [self._look])]:
                 timer.cancel()
         link = self._link or self._meeting.settle()
         self._meeting.close()
@@ -238,21 +245,25 @@ class PeerAgent:
         if all(seen) and not blind or blind and self._clock.mono() - since >= _UNSEEN_S:
             self._meeting.tell_ready()
             return
-        self._waits.append(self._timers.after(_POLL_S, self._watch_listening, since))
+        self._look = self._timers.after(_POLL_S, self._watch_listening, since)
 
     async def _let_it_finish(self, process: TesterProcess) -> None:
         """The other end is done; ours gets the time that C gives it, whole seconds of the fuzz."""
         ends_itself = self.plan.role is Role.CLIENT or self.plan.tester.server_ends_itself
         grace = max(1, int(seconds(self.plan.fuzz))) if ends_itself else _DRAIN_S
-        enough: Once[None] = Once()
-        self._waits.append(self._timers.after(grace, enough.fire, None))
-        await _first(process.ended.wait(), enough.wait())
+        patience = self._timers.after(grace, self._hurry.fire, None)
+        await _first(process.ended.wait(), self._hurry.wait())
+        patience.cancel()
 
     # -- what it comes to ------------------------------------------------------------------------
 
     def _judge(self, ended: Ended) -> Outcome:
         cause = self._quit.value if ended.stopped else None
-        early = self._clock.now() < self.plan.nominal_end
+        now = self._clock.now()
+        early = now < self.plan.nominal_end
+        if not ended.stopped and now < self.plan.start:
+            self._note(f"local tool ended before the test, with status={_status(ended)}")
+            return self._outcome(AcceptType.FAILURE, ended.output)
         if cause is not None and not (cause is Cause.PEER_STOPPED and not early):
             self._note(cause.value)
         elif not ended.stopped and not ended.clean and early:
@@ -283,7 +294,8 @@ class PeerAgent:
         self._say("stop_endpoint", self._stamp(), self._notes)
         if output and not output.endswith(b"\n"):
             output += b"\n"
-        return Outcome(status, bytes(self._head) + output + bytes(self._notes))
+        room = max(0, self.plan.max_output - len(self._head) - len(self._notes))
+        return Outcome(status, bytes(self._head) + output[:room] + bytes(self._notes))
 
     async def _trade(self, link: PeerLink | None) -> None:
         """Wait for the other end's results; ours are on their way."""

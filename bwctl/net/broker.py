@@ -52,7 +52,7 @@ class Booking:
     limit_class: LimitClass
     reservation: Reservation
     port: int  # of the tester's server
-    pooled: int  # ports taken from our pool
+    pooled: int  # ports taken from our pool, from `port` on; 0 at the client daemon
     timer: Timer | None = None
     released: bool = False
 
@@ -98,7 +98,7 @@ class BrokerService:
         port = self._host.pool(tester).take(wanted) if wanted else 0
         if port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
-        placed = self._place(application, spec, None)
+        placed = self._place(application, spec, tester, None)
         if isinstance(placed, Refusal):
             if wanted:
                 self._host.pool(tester).release(port, wanted)
@@ -110,8 +110,14 @@ class BrokerService:
 
     def move(self, booking: Booking, application: Application) -> Booking | Refusal:
         """An update; where it is refused the old place is lost, as clients expect of C."""
+        if booking.released:
+            return self._refused(application, Refusal(AcceptType.REJECT, "the reservation is over"))
+        if application.request.role is not booking.reservation.role:
+            self.release(booking)
+            refusal = Refusal(AcceptType.UNSUPPORTED, "an update for the other role")
+            return self._refused(application, refusal)
         self._disarm(booking)
-        placed = self._place(application, booking.spec, booking.reservation)
+        placed = self._place(application, booking.spec, booking.tester, booking.reservation)
         if isinstance(placed, Refusal):
             self.release(booking)
             return self._refused(application, placed)
@@ -176,7 +182,11 @@ class BrokerService:
         return timing.fuzz(application.request.error, own, self._host.overrun)
 
     def _place(
-        self, application: Application, spec: TestSpec, replacing: Reservation | None
+        self,
+        application: Application,
+        spec: TestSpec,
+        tester: ITester,
+        replacing: Reservation | None,
     ) -> Reservation | Refusal:
         request, now = application.request, self._host.clock.now()
         fuzz = self._fuzz(application)
@@ -188,7 +198,7 @@ class BrokerService:
             tool=spec.tool,
             earliest=request.time,
             latest=self._latest(application, now),
-            length=ticks(spec.seconds),
+            length=ticks(spec.seconds + tester.overtime(spec)),
             fuzz=fuzz,
             rtt=ticks(application.rtt),
         )

@@ -62,6 +62,7 @@ class Conductor:
         self._tester: ITester | None = None
         self._negotiation: Negotiation | None = None
         self._requests: dict[Role, TestRequest] = {}
+        self._order: list[Role] = []  # in which the results came
         self.result = TestResult(
             receiver=self._describe(pair.receiver), sender=self._describe(pair.sender)
         )
@@ -272,21 +273,33 @@ class Conductor:
         """Both ends' results; one end's are kept though the other's are lost."""
         self._wish.on_step(Step.COLLECTING, 0.0)
         roles = (Role.CLIENT, Role.SERVER)
-        stops = [Deferred.fromCoroutine(self._ends[role].client.stop()) for role in roles]
+        accept = AcceptType.REJECT if self._has_failed() else AcceptType.ACCEPT
+        stops = [Deferred.fromCoroutine(self._result(role, accept)) for role in roles]
         results: list[Any] = await gatherResults([stop.addErrback(_value) for stop in stops])
         for role, result in zip(roles, results, strict=True):
             if isinstance(result, Stopped):
                 self._keep(role, result, spec)
         self._update(finished=self._now())
-        for result in results:
-            if not isinstance(result, Stopped):
-                raise result
+        lost = [result for result in results if not isinstance(result, Stopped)]
+        if lost and not self._has_failed():  # what an end told of its failure says more
+            raise lost[0]
+
+    def _has_failed(self) -> bool:
+        """Whether an end has said already that its test is no result."""
+        stops = [end.client.stopped.value for end in self._ends.values()]
+        return any(stop is not None and stop.accept is not AcceptType.ACCEPT for stop in stops)
+
+    async def _result(self, role: Role, accept: AcceptType) -> Stopped:
+        stop = await self._ends[role].client.stop(accept)
+        self._order.append(role)
+        return stop
 
     def _keep(self, role: Role, stop: Stopped, spec: TestSpec) -> None:
         side = "receiver" if self._ends[role] is self._pair.receiver else "sender"
         end: EndResult = getattr(self.result, side)
         report = self._chosen.parse(stop.output, spec, role)
-        kept = replace(end, status=stop.accept, raw=stop.output, report=report)
+        first = self._order[:1] == [role]
+        kept = replace(end, status=stop.accept, raw=stop.output, report=report, ended_first=first)
         self._update(**{side: kept})
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
+from twisted.internet.defer import gatherResults
 from twisted.internet.interfaces import (
     IAddress,
+    IDelayedCall,
     IHandshakeListener,
+    IPushProducer,
     ISSLTransport,
-    ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
@@ -31,41 +34,43 @@ from bwctl.net.ends import NoPeerAgent, make_agent
 from bwctl.net.hook_input import HookEvent
 from bwctl.net.host import Host
 from bwctl.net.names import peer_names
+from bwctl.net.once import Once
 from bwctl.net.timers import Timer
 from bwctl.values import SID, SID_SIZE, IPAddress, Role
 from bwctl.wire.fields import Mode
 from bwctl.wire.request import TestRequest
 
+_KILLING_S = 5.0  # from the last signal to the point where a stopping daemon waits no longer
+_EVENTS_PER_TURN = 16  # of one client; then others have their turn
 
-@implementer(IHandshakeListener)
+
+@implementer(IHandshakeListener, IPushProducer)
 class ControlProtocol(Protocol):
     """One control client: carries octets and one deadline, and asks the broker."""
 
     log: ClassVar[Logger] = Logger()
-    transport: ITCPTransport
+    transport: Any  # TCP, TLS over it, or a local socket
 
     def __init__(
-        self,
-        host: Host,
-        broker: BrokerService,
-        peer: IPAddress,
-        connections: set[ControlProtocol],
+        self, host: Host, broker: BrokerService, peer: IPAddress, book: Connections
     ) -> None:
         self._host = host
-        self._connections = connections
+        self._book = book
         self._broker = broker
         self._peer = peer
         self._session = ServerSession(Mode.NONE)
         self._names: list[str] = []  # of the client's certificate
         self._user: str | None = None
         self._mode = Mode.OPEN
-        self._limit_class: LimitClass | None = None
         self._rtt = 0.0
         self._greeted_at = 0.0
         self._deadline: Timer | None = None
         self._booking: Booking | None = None
         self._agent: PeerAgent | None = None
         self._lost = False
+        self._too_many = ""  # which bound on connections this one is beyond
+        self._unread = False  # our transport's buffer is full
+        self._turn: IDelayedCall | None = None
 
     # -- transport -------------------------------------------------------------------------------
 
@@ -74,8 +79,9 @@ class ControlProtocol(Protocol):
         set_nodelay = getattr(self.transport, "setTcpNoDelay", None)  # not on local sockets
         if set_nodelay is not None:
             set_nodelay(True)
-        self._connections.add(self)
+        self._too_many = self._book.enter(self, self._peer, self._host)
         self._arm(self._host.handshake_timeout)
+        self.transport.registerProducer(self, True)
         if not ISSLTransport.providedBy(self.transport):
             self._greet()
 
@@ -87,23 +93,58 @@ class ControlProtocol(Protocol):
     def _greet(self) -> None:
         host = self._host
         modes = Mode(policy.offered_modes(host.limits, self._peer, host.modes, self._names))
+        if self._too_many:
+            modes = Mode.NONE
         self._session = ServerSession(modes, max_result=host.max_result)
         self._greeted_at = host.clock.mono()
         self.transport.write(self._session.greet())
         if not modes:
-            self._close("no service for this address", "control.no_service")
+            reason = self._too_many or "no service for this address"
+            self._close(reason, "control.no_service")
 
     def dataReceived(self, data: bytes) -> None:
         """Octets of the client; whatever they are, they harm this connection alone."""
         try:
             self._session.receive_bytes(data)
-            self._pump()
         except ProtocolError as error:
             self._violation(error)
+        else:
+            self._resume()
 
-    def _pump(self) -> None:
-        while (event := self._session.next_event()) is not None:
-            _ANSWERS[type(event)](self, event)
+    def _resume(self) -> None:
+        """Answer what has come, unless our answers are not read; then go on in another turn."""
+        try:
+            for _ in range(_EVENTS_PER_TURN):
+                event = None if self._unread else self._session.next_event()
+                if event is None:
+                    return
+                _ANSWERS[type(event)](self, event)
+        except ProtocolError as error:
+            self._violation(error)
+            return
+        self.transport.pauseProducing()
+        if self._turn is None:
+            self._turn = self._host.reactor.callLater(0, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        if not self._unread:
+            self.transport.resumeProducing()
+        self._resume()
+
+    def pauseProducing(self) -> None:
+        """The client does not read what we write: take no more of its octets."""
+        self._unread = True
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """It reads again."""
+        self._unread = False
+        self.transport.resumeProducing()
+        self._resume()
+
+    def stopProducing(self) -> None:
+        """The connection is lost; `connectionLost` follows."""
 
     def _violation(self, error: ProtocolError) -> None:
         self.log.warn(
@@ -117,18 +158,23 @@ class ControlProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whatever the client held is free again."""
         self._lost = True
-        self._connections.discard(self)
+        self._book.leave(self, self._peer)
         self._disarm()
+        if self._turn is not None:
+            self._turn.cancel()
         self._release()
         if self._agent is not None:
             self._agent.abandon()
         self.log.debug("{peer} is gone", peer=self._peer, event="control.lost")
 
-    def leave(self) -> PeerAgent | None:
-        """The daemon stops: end this connection, and tell which agent still has to finish."""
-        agent = self._agent
+    @property
+    def agent(self) -> PeerAgent | None:
+        """The test that runs or waits for its start, if there is one."""
+        return self._agent
+
+    def abort(self) -> None:
+        """End this connection, and with it what it holds."""
         self.transport.abortConnection()
-        return agent
 
     def _arm(self, seconds: float) -> None:
         self._disarm()
@@ -145,6 +191,7 @@ class ControlProtocol(Protocol):
     def _close(self, reason: str, event: str) -> None:
         self.log.info("closing {peer}: {reason}", peer=self._peer, reason=reason, event=event)
         self._disarm()
+        self.transport.unregisterProducer()
         self.transport.loseConnection()
         # A client that does not read would keep the connection for ever.
         self._deadline = self._host.timers.after(1.0, self.transport.abortConnection)
@@ -154,7 +201,8 @@ class ControlProtocol(Protocol):
     def _on_greeted(self, event: asked.ClientGreeted) -> None:
         self._rtt = self._host.clock.mono() - self._greeted_at
         self._mode = event.mode
-        self._host.probed.wait().addCallback(lambda _: self._admit(event))
+        admission = self._host.probed.wait()
+        admission.addCallback(lambda _: self._admit(event)).addErrback(self._broken)
 
     def _admit(self, event: asked.ClientGreeted) -> None:
         """Let the client in or turn it away, once it is known which testers there are."""
@@ -164,18 +212,34 @@ class ControlProtocol(Protocol):
             self._turn_away(event)
             return
         self._user = event.user if event.mode is not Mode.OPEN else None
-        self._limit_class = policy.classify(self._host.limits, self._peer, self._user, self._names)
+        limit_class = self._classify()
+        too_many = self._book.enter_class(self, limit_class)
+        if too_many:
+            self.log.info(
+                "{peer}: {reason}", peer=self._peer, reason=too_many, event="control.full"
+            )
+            self._turn_away(event)
+            return
         self.log.info(
             "{peer} connected, user {user}, class {limit_class}, mode {mode}",
             peer=self._peer,
             user=self._user or next(iter(self._names), "-"),
-            limit_class=self._limit_class.name,
+            limit_class=limit_class.name,
             mode=event.mode.name,
             event="control.opened",
         )
         self.transport.write(self._session.open(self._host.tools, self._host.started))
         self._arm(self._host.control_timeout)
         self._resume()
+
+    def _broken(self, failure: Failure) -> None:
+        """A defect of ours: it costs this connection, and is logged with its traceback."""
+        self.log.failure("control connection failed", failure=failure, event="control.broken")
+        self.transport.abortConnection()
+
+    def _classify(self) -> LimitClass:
+        """The client's class, by the limits of this moment: they may have been read anew."""
+        return policy.classify(self._host.limits, self._peer, self._user, self._names)
 
     def _turn_away(self, event: asked.ClientGreeted) -> None:
         self.log.warn(
@@ -188,13 +252,6 @@ class ControlProtocol(Protocol):
         self.transport.write(self._session.refuse(AcceptType.REJECT))
         self._close("turned away", "control.closed")
 
-    def _resume(self) -> None:
-        """Look at what came in while an answer was due."""
-        try:
-            self._pump()
-        except ProtocolError as error:
-            self._violation(error)
-
     # -- requests --------------------------------------------------------------------------------
 
     def _on_time(self, event: asked.TimeAsked) -> None:
@@ -205,12 +262,11 @@ class ControlProtocol(Protocol):
     def _on_test(self, event: asked.TestAsked) -> None:
         self._arm(self._host.control_timeout)
         held = self._booking if event.update else None
-        if held is not None and not held.released:
+        if held is not None:
             answer = self._broker.move(held, self._application(event.request, held.sid))
         else:
-            answer = self._broker.reserve(
-                self._application(event.request, self._new_sid(event.request))
-            )
+            application = self._application(event.request, self._new_sid(event.request))
+            answer = self._broker.reserve(application)
         if isinstance(answer, Refusal):
             self._booking = None
             self.transport.write(self._session.deny(answer.accept, answer.start))
@@ -220,11 +276,10 @@ class ControlProtocol(Protocol):
         self.transport.write(self._session.grant(answer.reservation.start, answer.sid, port))
 
     def _application(self, request: TestRequest, sid: SID) -> Application:
-        assert self._limit_class is not None, "a request before the handshake's end"
         return Application(
             request=request,
             sid=sid,
-            limit_class=self._limit_class,
+            limit_class=self._classify(),
             rtt=self._rtt,
             local_client=self._is_local(),
             client=f"{self._peer} ({self._user or 'open'})",
@@ -272,8 +327,9 @@ class ControlProtocol(Protocol):
         self._disarm()  # the client is silent now until the test is over
         self._broker.confirm(booking)
         self._agent = agent
-        agent.finished.wait().addCallback(self._finished, agent, booking)
-        agent.over.wait().addCallback(self._tell_hooks, agent, booking)
+        finished, over = agent.finished.wait(), agent.over.wait()
+        finished.addCallback(self._finished, agent, booking).addErrback(self._broken)
+        over.addCallback(self._tell_hooks, agent, booking).addErrback(self._broken)
         self.transport.write(self._session.start(peer_port))
         agent.begin()
 
@@ -335,6 +391,45 @@ _ANSWERS: dict[type, Callable[[ControlProtocol, Any], None]] = {
 }
 
 
+class Connections:
+    """The control connections that there are, by address and by limit class."""
+
+    def __init__(self) -> None:
+        self.open: set[ControlProtocol] = set()
+        self._by_peer: Counter[IPAddress] = Counter()
+        self._by_class: Counter[str] = Counter()
+        self._classes: dict[ControlProtocol, list[str]] = {}
+
+    def enter(self, protocol: ControlProtocol, peer: IPAddress, host: Host) -> str:
+        """Count a connection; returns which bound it is beyond, "" for none."""
+        self.open.add(protocol)
+        self._by_peer[peer] += 1
+        if len(self.open) > host.max_connections:
+            return f"more than {host.max_connections} connections"
+        if self._by_peer[peer] > host.max_connections_per_host:
+            return f"more than {host.max_connections_per_host} connections from one address"
+        return ""
+
+    def enter_class(self, protocol: ControlProtocol, limit_class: LimitClass) -> str:
+        """Count it in its class and all above; returns which bound it is beyond, "" for none."""
+        for name, most in policy.connection_limits(limit_class):
+            if self._by_class[name] >= most:
+                return f"max_connections={most} of class {name}"
+        names = [one.name for one in limit_class.lineage()]
+        self._classes[protocol] = names
+        self._by_class.update(names)
+        return ""
+
+    def leave(self, protocol: ControlProtocol, peer: IPAddress) -> None:
+        """A connection is gone."""
+        self.open.discard(protocol)
+        self._by_peer[peer] -= 1
+        if not self._by_peer[peer]:
+            del self._by_peer[peer]
+        for name in self._classes.pop(protocol, ()):
+            self._by_class[name] -= 1
+
+
 class ControlFactory(ServerFactory):
     """Makes the control connections of one daemon, and can end them all."""
 
@@ -343,7 +438,7 @@ class ControlFactory(ServerFactory):
     def __init__(self, host: Host) -> None:
         self.host = host
         self.broker = BrokerService(host)
-        self.connections: set[ControlProtocol] = set()
+        self.connections = Connections()
 
     def buildProtocol(self, addr: IAddress | None) -> ControlProtocol:
         """A connection from an address; local sockets count as this host."""
@@ -353,10 +448,29 @@ class ControlFactory(ServerFactory):
         return protocol
 
     async def drain(self) -> None:
-        """Close every connection; over when no process of any test is left."""
-        agents = [one for one in map(ControlProtocol.leave, set(self.connections)) if one]
-        for agent in agents:
-            await agent.finished.wait()
+        """Close every connection; over when no process of any test is left.
+
+        Tests that run get `die_by` seconds to come to their end; those that wait get none.
+        """
+        running = [one for one in self.connections.open if one.agent and one.agent.ran]
+        for protocol in self.connections.open - set(running):
+            protocol.abort()
+        agents = [protocol.agent for protocol in running if protocol.agent is not None]
+        over: Once[None] = Once()
+        timers = [
+            self.host.timers.after(self.host.die_by, self._abort_all),
+            self.host.timers.after(self.host.die_by + _KILLING_S, over.fire, None),
+        ]
+        ended = gatherResults([agent.finished.wait() for agent in agents])
+        ended.addBoth(lambda _: over.fire(None))
+        await over.wait()
+        for timer in timers:
+            timer.cancel()
+        self._abort_all()
+
+    def _abort_all(self) -> None:
+        for protocol in tuple(self.connections.open):
+            protocol.abort()
 
 
 def plain_address(text: str) -> IPAddress:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address
+from threading import Thread
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError, ConnectionRefusedError, TimeoutError
+from twisted.internet.error import ConnectError, ConnectionRefusedError
+from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.protocol import ClientFactory, Factory
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from bwctl.net.client import ControlClient
 from bwctl.net.failures import SessionFailure
+from bwctl.net.once import Once
 from bwctl.values import IPAddress
 
+RESOLVE_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0  # for each address; C gives two, too little for a lost SYN
 
 
@@ -30,16 +33,33 @@ async def resolve(reactor: Any, host: str) -> list[IPAddress]:
         return [ip_address(host)]
     except ValueError:
         pass
-    try:
-        pool = reactor.getThreadPool()
-        found = await deferToThreadPool(
-            reactor, pool, socket.getaddrinfo, host, None, 0, socket.SOCK_STREAM
-        )
-    except (socket.gaierror, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SessionFailure("unresolved", f"{host}: {reason}", "check the name") from error
+    found = await _look_up(reactor, host)
     addresses = dict.fromkeys(ip_address(str(entry[4][0]).split("%")[0]) for entry in found)
     return sorted(addresses, key=lambda address: -address.version)
+
+
+async def _look_up(reactor: Any, host: str) -> list[Any]:
+    """`getaddrinfo` in a thread that nobody waits for when the client ends."""
+    answer: Once[Any] = Once()
+
+    def look() -> None:
+        try:
+            found: Any = socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            found = error
+        reactor.callFromThread(answer.fire, found)
+
+    Thread(target=look, daemon=True, name="resolver").start()
+    late = reactor.callLater(RESOLVE_TIMEOUT_S, answer.fire, TimeoutError("no answer from DNS"))
+    try:
+        found = await answer.wait()
+    finally:
+        if late.active():
+            late.cancel()
+    if isinstance(found, BaseException):
+        reason = getattr(found, "strerror", None) or str(found)
+        raise SessionFailure("unresolved", f"{host}: {reason}", "check the name")
+    return list(found)
 
 
 def source_towards(target: IPAddress) -> IPAddress:
@@ -118,7 +138,7 @@ def _unreached(name: str, address: IPAddress, port: int, error: ConnectError) ->
         return SessionFailure(
             "refused", f"no daemon listens at {where}", "is bwctld running there, on that port?"
         )
-    if isinstance(error, TimeoutError):
+    if isinstance(error, ConnectTimeout):
         text = f"no answer from {where} within {CONNECT_TIMEOUT_S:g} s"
         return SessionFailure("unreachable", text, "a firewall may drop the packets")
     return SessionFailure("unreachable", f"cannot reach {where}: {error}")

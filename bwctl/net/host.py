@@ -52,6 +52,8 @@ class Host:
     test_ports: PortPool = field(default_factory=lambda: PortPool(*TEST_PORTS, Random()))  # noqa: S311
     peer_ports: Sequence[int] = ()
     started: NTPTime = NTPTime(0)
+    max_connections: int = 1000
+    max_connections_per_host: int = 32
     handshake_timeout: float = 20.0
     control_timeout: float = 7200.0
     die_by: float = 30.0

@@ -31,6 +31,7 @@ from bwctl.wire.fields import Mode
 from bwctl.wire.messages import Ready, TimeResponse
 
 HANDSHAKE_TIMEOUT_S = 10.0
+_FLUSH_S = 5.0
 EXTENSION_READY = 1  # the server end says when its tester listens: doc/design/extensions.rst
 
 
@@ -117,8 +118,13 @@ class PeerLink(Protocol):
             self._write(self.session.stop(accept, output))
 
     def close(self) -> None:
-        """End the connection; what was written still goes out."""
+        """End the connection; what was written has a few seconds to go out."""
+        if not self.connected:
+            return
         self.transport.loseConnection()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._timers.after(_FLUSH_S, self.transport.abortConnection)
 
 
 class ClientLink(PeerLink):

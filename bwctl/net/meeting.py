@@ -93,9 +93,13 @@ class Doorway(ServerFactory):
         return int(self._port.getHost().port)  # type: ignore[attr-defined]
 
     def buildProtocol(self, addr: IAddress | None) -> ServerLink | None:
-        """One more candidate, unless there are too many."""
+        """One more candidate; if there are too many, the least likely one makes room."""
         if len(self._candidates) >= _MAX_CANDIDATES:
-            return None
+            worst = min(self._candidates, key=self._likelihood)
+            if worst.proven:
+                return None
+            self._candidates.remove(worst)
+            worst.transport.abortConnection()
         link = self._make_link()
         link.factory = self
         self._candidates.append(link)
@@ -113,7 +117,7 @@ class Doorway(ServerFactory):
     def _gone(self, stop: Stopped | None, link: ServerLink) -> None:
         if link is self._chosen or (stop is not None and link.proven):
             self.ended.fire(stop)
-        else:
+        elif link in self._candidates:
             self._candidates.remove(link)
 
     def settle(self) -> ServerLink | None:
@@ -126,6 +130,11 @@ class Doorway(ServerFactory):
 
     def _rank(self, link: ServerLink) -> tuple[bool, bool]:
         return (link.proven, getattr(link.transport.getPeer(), "host", "") == self._expected)
+
+    def _likelihood(self, link: ServerLink) -> tuple[bool, bool, bool]:
+        """Who stays when there are too many; of equals the older one goes."""
+        proven, expected = self._rank(link) if link.connected else (False, False)
+        return (proven, link.established.fired, expected)
 
     def tell_ready(self) -> None:
         """Tell all who are there, and those who come."""
@@ -164,13 +173,15 @@ class Call(ClientFactory):
 
     def __init__(self, link: ClientLink) -> None:
         self._link = link
+        self._connector: Any = None
+        self._settled = False
         self.met = link.established
         self.receiver_ready = link.ready
         self.ended = link.stopped
 
     def dial(self, reactor: IReactorTCP, source: IPAddress, target: IPAddress, port: int) -> None:
         """Connect from our test address to the other end's."""
-        reactor.connectTCP(
+        self._connector = reactor.connectTCP(
             str(target), port, self, _CONNECT_TIMEOUT_S, bindAddress=(str(source), 0)
         )
 
@@ -186,10 +197,17 @@ class Call(ClientFactory):
 
     def settle(self) -> ClientLink | None:
         """The link, if it was ever connected."""
-        return self._link if self._link.connected else None
+        self._settled = bool(self._link.connected)
+        return self._link if self._settled else None
 
     def tell_ready(self) -> None:
         """The tool's client does not listen."""
 
     def close(self) -> None:
-        """Nothing else is open."""
+        """Stop calling, and drop a link that nobody has."""
+        if self._settled or self._connector is None:
+            return
+        if self._connector.state == "connecting":
+            self._connector.stopConnecting()
+        elif self._link.connected:
+            self._link.transport.abortConnection()

@@ -69,7 +69,7 @@ class Surroundings:
     testers: Mapping[str, ITester]
     ip_version: int = 0  # 4 or 6; 0: any
     bind: str = ""  # local address of control connections
-    max_result: int = MAX_RESULT
+    max_result: int = 16 * MAX_RESULT  # a daemon may be set to keep more than we would
     local_host: Callable[[], Host] | None = None  # makes the private local end
     note: Callable[[str], None] = lambda text: None  # told at once what the user should know
 
@@ -142,11 +142,17 @@ class Opener:
         try:
             pair = await self._open(receiver, sender)
         except BaseException:
-            for client in self._opening:
-                client.close()
+            self._close_all()
+            if self._probe is not None:
+                self._probe.stop()
             raise
         pair.notes, pair.probe = self._notes, self._probe
         return pair
+
+    def _close_all(self) -> None:
+        for client in self._opening:
+            client.close()
+        self._opening.clear()
 
     async def _open(self, receiver: EndWish, sender: EndWish) -> Pair:
         if receiver.is_local and sender.is_local:
@@ -171,6 +177,7 @@ class Opener:
                 if error.code not in ("unreachable", "refused"):
                     raise
                 failure = failure or error
+                self._close_all()  # the other end may have answered in this family
         assert failure is not None, "there is at least one family"
         raise failure
 

@@ -153,6 +153,17 @@ class TesterProcess(ProcessProtocol):
         except ProcessExitedAlready:
             return
 
+    def processExited(self, reason: Failure = connectionDone) -> None:
+        """The guard is gone; if somebody else keeps its pipes open, we close them soon."""
+        self._later(_GRACE_S, self._close_pipes)
+
+    def _close_pipes(self) -> None:
+        self.log.warn("a tester outlived its guard", event="tester.guard_lost")
+        if self._tied:
+            self._tied = False
+            self.transport.closeChildFD(_LIFELINE)
+        self.transport.loseConnection()
+
     def processEnded(self, reason: Failure = connectionDone) -> None:
         """Reaped, and all pipes are closed."""
         if self._step is not None:

@@ -79,6 +79,10 @@ class Iperf:
         """One port."""
         return 1
 
+    def overtime(self, spec: TestSpec) -> float:
+        """None: it ends with the test."""
+        return 0.0
+
     def listens(self, spec: TestSpec, port: int) -> tuple[Listening, ...]:
         """The test port, of the test's own protocol."""
         return (Listening("udp" if spec.udp else "tcp", port),)

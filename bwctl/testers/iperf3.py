@@ -91,6 +91,10 @@ class Iperf3:
         """One port, for control and data."""
         return 1
 
+    def overtime(self, spec: TestSpec) -> float:
+        """None: it ends with the test."""
+        return 0.0
+
     def listens(self, spec: TestSpec, port: int) -> tuple[Listening, ...]:
         """The control port, which is TCP for a UDP test too."""
         return (Listening("tcp", port),)

@@ -15,6 +15,7 @@ from bwctl.values import Listening, Report, Role, TestSpec, ToolID
 
 CONTROL_PORT: Final = 5000
 """Both ends have to use the same one, and a C peer always uses this."""
+UDP_OVERTIME_S: Final = 1.5
 
 LENGTH: Final = Option("buffer_length", "-l")
 UDP: Final = Option("udp", "-u", None)
@@ -80,6 +81,10 @@ class Nuttcp:
     def ports(self, spec: TestSpec) -> int:
         """One port per stream."""
         return max(1, spec.parallel)
+
+    def overtime(self, spec: TestSpec) -> float:
+        """With UDP it is done 2.3 s after the test; a time slot has 1.5 s for that."""
+        return UDP_OVERTIME_S if spec.udp else 0.0
 
     def listens(self, spec: TestSpec, port: int) -> tuple[Listening, ...]:
         """The control port; the data ports only open once a client is there."""

@@ -102,6 +102,10 @@ class Thrulay:
         """One port for all streams."""
         return 1
 
+    def overtime(self, spec: TestSpec) -> float:
+        """None: it ends with the test."""
+        return 0.0
+
     def listens(self, spec: TestSpec, port: int) -> tuple[Listening, ...]:
         """The test port."""
         return (Listening("tcp", port),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -15,19 +16,26 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from hashlib import md5
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import bwctl
-from bwctl.cli import keys_file
+from bwctl.cli import keys_file, keys_phrase
+from bwctl.cli.keys import main
+from bwctl.cli.keys_errors import KeysError
 from bwctl.cli.keys_phrase import WEAK
 
 ROOT = Path(bwctl.__file__).parent.parent
 COMMAND = [sys.executable, "-m", "bwctl.cli.keys"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+ENVIRONMENT["PYTHONDONTWRITEBYTECODE"] = "1"  # one test limits the size of files
 C_BIN = os.environ.get("BWCTL_C_BIN", "")
 AESPASSWD = os.path.abspath(os.path.join(C_BIN, "aespasswd"))
 NO_AESPASSWD = (
@@ -42,7 +50,7 @@ X_KEY = "9dd4e461268c8034f5c8564e155c67a6"
 LIMIT_S = 20.0
 
 
-def keys(
+def process(
     *arguments: object, phrase: bytes = b"", **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run bwctl-keys in a process without a terminal."""
@@ -71,6 +79,16 @@ class KeysTestCase(SynchronousTestCase):
     def write(self, text: str) -> None:
         self.file.write_text(text)
         self.file.chmod(0o600)
+
+    def keys(self, *arguments: object, phrase: bytes = b"") -> subprocess.CompletedProcess[str]:
+        """Run bwctl-keys in this process, which is quicker."""
+        words, out, err = list(map(str, arguments)), StringIO(), StringIO()
+        with TemporaryFile() as file, redirect_stdout(out), redirect_stderr(err):
+            file.write(phrase)
+            file.seek(0)
+            self.patch(keys_phrase, "INPUT", file.fileno())
+            status = main(words)
+        return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
 
     def mode(self, path: Path) -> int:
         return stat.S_IMODE(path.stat().st_mode)
@@ -101,7 +119,7 @@ class InputTests(KeysTestCase):
         file = self.directory / "new"
         phrase = f"{HORSE}\n".encode()
         for umask in (0, 0o777):
-            self.assert_done(keys("-n", "-f", file, "joe", phrase=phrase, umask=umask))
+            self.assert_done(process("-n", "-f", file, "joe", phrase=phrase, umask=umask))
             self.assertEqual(file.read_text(), f"joe\t{HORSE_KEY}\n")
             self.assertEqual(self.mode(file), 0o600)
             file.unlink()
@@ -111,12 +129,12 @@ class InputTests(KeysTestCase):
         phrases = [f"{HORSE}\nanother line\n", f"{HORSE}\r\n", HORSE]
         for phrase in phrases:
             self.write("")
-            self.assert_done(keys("-f", self.file, "joe", phrase=phrase.encode()))
+            self.assert_done(self.keys("-f", self.file, "joe", phrase=phrase.encode()))
             self.assertEqual(self.file.read_text(), f"joe\t{HORSE_KEY}\n", repr(phrase))
         with (self.directory / "phrases").open("w+b") as phrases_file:
             phrases_file.write(f"first of the phrases\n{HORSE}\n".encode())
+            phrases_file.seek(0)
             for name in ("a", "b"):
-                phrases_file.seek(0) if name == "a" else None
                 command = [*COMMAND, "-f", str(self.file), name]
                 subprocess.run(command, stdin=phrases_file, env=ENVIRONMENT, check=True)
         self.assertTrue(self.file.read_text().endswith(f"b\t{HORSE_KEY}\n"))
@@ -127,7 +145,7 @@ class InputTests(KeysTestCase):
             ("p\u00e4ssw\u00f6rd", True),
             ("p\u00e4ssw\u00f6rd-\u00e4\u00f6\u00fc", False),
         ):
-            ended = keys("-f", self.file, "joe", phrase=phrase.encode())
+            ended = self.keys("-f", self.file, "joe", phrase=phrase.encode())
             self.assertEqual(ended.stderr, f"bwctl-keys: {WEAK}\n" if warned else "")
             self.assertEqual(ended.returncode, 0)
             key = md5(phrase.encode(), usedforsecurity=False).hexdigest()
@@ -146,9 +164,9 @@ class InputTests(KeysTestCase):
             (b"a zero \0 octet\n", "zero octet"),
         ]
         for phrase, words in table:
-            self.assert_fails(keys("-f", self.file, "joe", phrase=phrase), words)
+            self.assert_fails(self.keys("-f", self.file, "joe", phrase=phrase), words)
             self.assertEqual(self.file.read_text(), f"joe\t{HORSE_KEY}\n")
-        self.assert_done(keys("-f", self.file, "joe", phrase=b"x" * 1023))
+        self.assert_done(self.keys("-f", self.file, "joe", phrase=b"x" * 1023))
 
     def test_closed(self) -> None:
         """Without any standard input there is no passphrase."""
@@ -165,30 +183,30 @@ class EditTests(KeysTestCase):
     def test_replaced_in_place(self) -> None:
         """Comments, order, line ends and all other lines stay, to the octet."""
         self.write(self.TEXT)
-        self.assert_done(keys("-f", self.file, "joe", phrase=HORSE.encode()))
+        self.assert_done(self.keys("-f", self.file, "joe", phrase=HORSE.encode()))
         line = f"joe\t{HORSE_KEY} # Joe, room 5"
         text = self.TEXT.replace(self.TEXT.split("\n")[2], line) + "\n"
         self.assertEqual(self.file.read_bytes(), text.encode())
-        self.assert_done(keys("-f", self.file, "jim", phrase=HORSE.encode()))
+        self.assert_done(self.keys("-f", self.file, "jim", phrase=HORSE.encode()))
         text = text.replace(f"jim\t{X_KEY}", f"jim\t{HORSE_KEY}")
         self.assertEqual(self.file.read_bytes(), text.encode())
 
     def test_added_and_removed(self) -> None:
         """A new identity goes to the end; -d takes out its line; what is not there is an error."""
         self.write(self.TEXT)
-        self.assert_done(keys("-f", self.file, "jo", phrase=HORSE.encode()))
+        self.assert_done(self.keys("-f", self.file, "jo", phrase=HORSE.encode()))
         added = f"{self.TEXT}\njo\t{HORSE_KEY}\n"
         self.assertEqual(self.file.read_bytes(), added.encode())
-        self.assert_done(keys("-d", "-f", self.file, "joe"))
+        self.assert_done(self.keys("-d", "-f", self.file, "joe"))
         removed = added.replace(self.TEXT.split("\n")[2] + "\n", "")
         self.assertEqual(self.file.read_bytes(), removed.encode())
-        self.assert_fails(keys("-f", self.file, "-d", "joe"), "no identity joe", "--list")
+        self.assert_fails(self.keys("-f", self.file, "-d", "joe"), "no identity joe", "--list")
 
     def test_octets(self) -> None:
         """Octets that are no UTF-8 stay as they are."""
         odd = b"# \xff\nj\xf6e\t" + X_KEY.encode() + b"\n"
         self.file.write_bytes(odd)
-        self.assert_done(keys("-f", self.file, "jim", phrase=HORSE.encode()))
+        self.assert_done(self.keys("-f", self.file, "jim", phrase=HORSE.encode()))
         self.assertEqual(self.file.read_bytes(), odd + f"jim\t{HORSE_KEY}\n".encode())
         listed = subprocess.run(
             [*COMMAND, "-f", str(self.file), "--list"], env=ENVIRONMENT, capture_output=True
@@ -199,7 +217,7 @@ class EditTests(KeysTestCase):
         """--random prints a key once, on stdout and without anything else, and stores it."""
         printed = set()
         for _ in range(2):
-            ended = keys("-f", self.file, "--random", "joe")
+            ended = self.keys("-f", self.file, "--random", "joe")
             self.assert_done(ended)
             self.assertRegex(ended.stdout, r"\A[0-9a-f]{32}\n\Z")
             self.assertEqual(self.file.read_text(), f"joe\t{ended.stdout}")
@@ -221,7 +239,7 @@ class EditTests(KeysTestCase):
         self.write(f"joe {HORSE_KEY}\n joe {X_KEY}\njim {X_KEY[:-1]}\n")
         before = self.file.read_bytes()
         for arguments in (["--random", "joe"], ["-d", "joe"], ["--list"]):
-            ended = keys("-f", self.file, *arguments)
+            ended = self.keys("-f", self.file, *arguments)
             self.assert_fails(ended, f"{self.file}:2: white space", "--check", "2 problems")
             self.assertNotIn(X_KEY[:8], ended.stderr)
             self.assertEqual(self.file.read_bytes(), before)
@@ -232,27 +250,33 @@ class FileTests(KeysTestCase):
 
     def test_exists_or_not(self) -> None:
         """-n wants no file, all else wants one; both say what to do."""
-        self.assert_fails(keys("-n", "-f", self.file, "a", "--random"), "exists", "leave -n out")
+        self.assert_fails(
+            self.keys("-n", "-f", self.file, "a", "--random"), "exists", "leave -n out"
+        )
         missing = self.directory / "none"
-        self.assert_fails(keys("-f", missing, "a", "--random"), "does not exist", "-n makes it")
+        self.assert_fails(
+            self.keys("-f", missing, "a", "--random"), "does not exist", "-n makes it"
+        )
         for arguments in (["-d", "a"], ["--list"], ["--check"]):
-            self.assert_fails(keys("-f", missing, *arguments), "does not exist", "check the name")
+            self.assert_fails(
+                self.keys("-f", missing, *arguments), "does not exist", "check the name"
+            )
         nowhere = missing / "keys"
-        self.assert_fails(keys("-n", "-f", nowhere, "a"), str(missing), "made first")
-        self.assert_fails(keys("-n", "-f", self.file / "keys", "a"), "Not a directory")
+        self.assert_fails(self.keys("-n", "-f", nowhere, "a"), str(missing), "made first")
+        self.assert_fails(self.keys("-n", "-f", self.file / "keys", "a"), "Not a directory")
 
     def test_no_regular_file(self) -> None:
         """A directory, a FIFO or a device is not replaced, and does not make us wait."""
         os.mkfifo(self.directory.parent / "fifo")
         for path in (self.directory, self.directory.parent / "fifo", Path("/dev/null")):
             for arguments in (["a", "--random"], ["--check"]):
-                self.assert_fails(keys("-f", path, *arguments), str(path))
+                self.assert_fails(self.keys("-f", path, *arguments), str(path))
         self.assertTrue(stat.S_ISCHR(Path("/dev/null").stat().st_mode))
 
     def test_mode_repaired(self) -> None:
         """A file that others may read becomes 0600, and that is told."""
         self.file.chmod(0o644)
-        ended = keys("-f", self.file, "--random", "joe")
+        ended = self.keys("-f", self.file, "--random", "joe")
         self.assertEqual(self.mode(self.file), 0o600)
         self.assertIn("0644, now 0600", ended.stderr)
 
@@ -261,8 +285,40 @@ class FileTests(KeysTestCase):
         if os.geteuid():
             raise self.skipTest("only root can give files away")
         os.chown(self.file, 4823, 4824)
-        self.assert_done(keys("-f", self.file, "--random", "joe"))
+        self.assert_done(self.keys("-f", self.file, "--random", "joe"))
         self.assertEqual((self.file.stat().st_uid, self.file.stat().st_gid), (4823, 4824))
+
+    def test_owner_lost(self) -> None:
+        """Where the file cannot be given back to its owner, that is told."""
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(errno.EPERM, "no")
+
+        self.patch(os, "fchown", refuse)
+        with keys_file.locked(str(self.file)) as file:
+            old = file.read()
+            assert old is not None
+            remarks = file.replace(old.text, replace(old, owner=old.owner + 1))
+        self.assertEqual(len(remarks), 1)
+        self.assertIn(f"now belongs to user {old.owner}", remarks[0])
+
+    def test_no_flush(self) -> None:
+        """A disk that fails before the change leaves the old file; after it, that is told."""
+        before, fsync, count = self.file.read_bytes(), os.fsync, [0]
+
+        def fail(descriptor: int) -> None:
+            count[0] += 1
+            if count[0] != 2:
+                raise OSError(errno.EIO, "no disk")
+            fsync(descriptor)
+
+        self.patch(os, "fsync", fail)
+        self.assert_fails(self.keys("-f", self.file, "--random", "joe"), "no disk", "unchanged")
+        self.assertEqual(self.file.read_bytes(), before)
+        ended = self.keys("-f", self.file, "--random", "joe")
+        self.assertEqual(ended.returncode, 0)
+        self.assertIn("is changed, but a crash may undo it: no disk", ended.stderr)
+        self.assertEqual(self.file.read_text(), f"joe\t{ended.stdout}")
 
     def test_symbolic_link(self) -> None:
         """A link is written through: its target is replaced where it is, the link stays."""
@@ -271,21 +327,21 @@ class FileTests(KeysTestCase):
         target = self.file.rename(elsewhere / "target")
         self.file.symlink_to("link")
         (self.directory / "link").symlink_to(target.resolve())
-        self.assert_done(keys("-f", self.file, "--random", "jim"))
+        self.assert_done(self.keys("-f", self.file, "--random", "jim"))
         self.assertTrue(self.file.is_symlink())
         self.assertEqual(target.read_text().split()[::2], ["joe", "jim"])
         self.assertEqual((self.mode(target), len(list(elsewhere.iterdir()))), (0o600, 1))
-        self.assertEqual(keys("-f", self.file, "--list").stdout, "joe\njim\n")
+        self.assertEqual(self.keys("-f", self.file, "--list").stdout, "joe\njim\n")
 
     def test_dangling_link(self) -> None:
         """A link to nothing is refused, with -n too."""
         self.file.unlink()
         self.file.symlink_to("nothing")
         for arguments in (["-n", "--random", "a"], ["--random", "a"], ["--list"]):
-            self.assert_fails(keys("-f", self.file, *arguments), "symbolic link")
+            self.assert_fails(self.keys("-f", self.file, *arguments), "symbolic link")
         self.file.unlink()
         self.file.symlink_to("keys")
-        self.assert_fails(keys("-f", self.file, "--random", "a"), "symbolic links")
+        self.assert_fails(self.keys("-f", self.file, "--random", "a"), "symbolic links")
 
     def test_no_room(self) -> None:
         """A write that fails leaves the old file, and nothing else."""
@@ -294,7 +350,7 @@ class FileTests(KeysTestCase):
         def limit() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))
 
-        ended = keys("-f", self.file, "--random", "jim", preexec_fn=limit)
+        ended = process("-f", self.file, "--random", "jim", preexec_fn=limit)
         self.assert_fails(ended, "cannot be written", "unchanged")
         self.assertEqual(self.file.read_bytes(), before)
 
@@ -304,7 +360,7 @@ class FileTests(KeysTestCase):
         self.addCleanup(os.close, directory)
         fcntl.flock(directory, fcntl.LOCK_EX)
         self.patch(keys_file, "LOCK_LIMIT_S", 0.1)
-        with self.assertRaises(keys_file.KeysError) as caught, keys_file.locked(str(self.file)):
+        with self.assertRaises(KeysError) as caught, keys_file.locked(str(self.file)):
             pass
         self.assertIn("locked for 0.1 s", str(caught.exception))
         waiting = subprocess.Popen([*COMMAND, "-f", str(self.file), "-d", "joe"], env=ENVIRONMENT)
@@ -322,18 +378,18 @@ class ReportTests(KeysTestCase):
     def test_list(self) -> None:
         """Identities in the order of the file, and no key."""
         self.write(f"# c\nzoe {X_KEY}\njoe {HORSE_KEY} # c\n")
-        self.assertEqual(keys("--list", "-f", self.file).stdout, "zoe\njoe\n")
-        found = json.loads(keys("--list", "--json", "-f", self.file).stdout)
+        self.assertEqual(self.keys("--list", "-f", self.file).stdout, "zoe\njoe\n")
+        found = json.loads(self.keys("--list", "--json", "-f", self.file).stdout)
         self.assertEqual(found["schema"], "bwctl.keys/1")
         self.assertEqual(found["identities"], ["zoe", "joe"])
 
     def test_check(self) -> None:
         """A good file passes."""
-        ended = keys("--check", "-f", self.file)
+        ended = self.keys("--check", "-f", self.file)
         self.assert_done(ended)
         self.assertEqual(ended.stdout, f"{self.file}: no problem, identities: 1\n")
         self.file.chmod(0o644)
-        ended = keys("--check", "-f", self.file)
+        ended = self.keys("--check", "-f", self.file)
         self.assertEqual(ended.returncode, 0)
         self.assertIn("others may read", ended.stdout)
 
@@ -341,12 +397,12 @@ class ReportTests(KeysTestCase):
         """All problems with their lines, exit status 1, and no key."""
         self.write(self.BROKEN)
         self.file.chmod(0o620)
-        ended = keys("--check", "-f", self.file)
+        ended = self.keys("--check", "-f", self.file)
         self.assertEqual((ended.returncode, ended.stderr), (1, ""))
         places = [line.split(" ")[0] for line in ended.stdout.splitlines()]
         self.assertEqual(places, [f"{self.file}:", *(f"{self.file}:{n}:" for n in (2, 3, 4))])
         self.assertNotIn(X_KEY[:6], ended.stdout)
-        ended = keys("--check", "--json", "-f", self.file)
+        ended = self.keys("--check", "--json", "-f", self.file)
         found = json.loads(ended.stdout)
         self.assertEqual((ended.returncode, found["status"]), (1, "failed"))
         self.assertEqual([p.get("line") for p in found["problems"]], [None, 2, 3, 4])
@@ -354,7 +410,7 @@ class ReportTests(KeysTestCase):
 
     def test_json_of_a_failure(self) -> None:
         """A failure is an object too."""
-        ended = keys("--check", "--json", "-f", self.directory / "none")
+        ended = self.keys("--check", "--json", "-f", self.directory / "none")
         error = json.loads(ended.stdout)["error"]
         self.assertEqual((ended.returncode, error["code"]), (1, "missing"))
 
@@ -366,9 +422,9 @@ class WriterTests(SynchronousTestCase):
         """What test_keys_writers saw."""
         directory = Path(self.mktemp())
         directory.mkdir()
-        command = [sys.executable, "-m", "tests.cli.test_keys_writers", arguments[0], directory]
+        command = [sys.executable, "-m", "tests.cli.test_keys_writers", arguments[0]]
         ended = subprocess.run(
-            [str(word) for word in (*command, *arguments[1:])],
+            [str(word) for word in (*command, directory.resolve(), *arguments[1:])],
             capture_output=True,
             cwd=ROOT,
             env=ENVIRONMENT,
@@ -486,11 +542,9 @@ class TerminalTests(KeysTestCase):
             self.start("joe")
             self.read_until(b"joe: ")
             self.assertFalse(self.echoes())
-            keeper = os.open(os.ptsname(self.terminal), os.O_RDWR | os.O_NOCTTY)
             stop()
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1]), -number)
             self.assertTrue(self.echoes())
-            os.close(keeper)
         self.assertEqual((self.file.read_text(), self.names()), ("", ["keys"]))
 
     def press_interrupt(self) -> None:
@@ -534,7 +588,7 @@ class AespasswdTests(KeysTestCase):
         self.file.unlink()
         programs: list[Callable[..., object]] = [
             lambda *words, phrase="": self.assert_done(
-                keys("-f", self.file, *words, phrase=phrase.encode())
+                process("-f", self.file, *words, phrase=phrase.encode())
             ),
             self.aespasswd,
         ]
@@ -553,9 +607,9 @@ class AespasswdTests(KeysTestCase):
         """Each edits what the other wrote, comments included."""
         self.write(f"# ours\njoe\t{HORSE_KEY} # Joe\n")
         self.aespasswd("jim", phrase="x\n")
-        self.assert_done(keys("-f", self.file, "joe", phrase=b"something that is long\n"))
+        self.assert_done(process("-f", self.file, "joe", phrase=b"something that is long\n"))
         self.aespasswd("-d", "jim")
-        self.assert_done(keys("-f", self.file, "bob", phrase=HORSE.encode()))
-        ended = keys("-f", self.file, "--list")
+        self.assert_done(process("-f", self.file, "bob", phrase=HORSE.encode()))
+        ended = self.keys("-f", self.file, "--list")
         self.assertEqual((ended.stdout, self.mode(self.file)), ("joe\nbob\n", 0o600))
         self.assertTrue(self.file.read_text().startswith("# ours\njoe\t"))

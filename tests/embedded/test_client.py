@@ -168,13 +168,24 @@ class MidTestTests(ClientTestCase):
         self.assertLess(found["seconds"], 3)
 
     def test_no_echoes(self) -> None:
-        """A server that does not echo is given up."""
+        """A server that neither reads nor echoes is given up."""
         status, found, errors = self.against(
             negotiates(then=lambda connection: time.sleep(0.8)), idle="0.4"
         )
         self.assertEqual(status, 1)
-        self.assertEqual(errors, "bwctl: premature end of test: no echo for 0.4 s\n")
+        self.assertEqual(errors, "bwctl: premature end of test: the server was silent for 0.4 s\n")
         self.assertEqual((found["bytes"], found["rtt_us"]), (0, None))
+
+    def test_only_reading(self) -> None:
+        """A server that reads without an echo, in a short test, leaves no result."""
+
+        def swallow(connection: socket.socket) -> None:
+            while connection.recv(1 << 20):
+                continue
+
+        status, found, errors = self.against(negotiates(then=swallow), duration="0.2")
+        self.assertEqual((status, found["bytes"]), (1, 0))
+        self.assertEqual(errors, "bwctl: no block came back\n")
 
     def test_wrong_echoes(self) -> None:
         """An echo that differs from what was sent ends the test."""

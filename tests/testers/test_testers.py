@@ -61,6 +61,12 @@ class DescriptionTests(SynchronousTestCase):
         self.assertEqual(ports, {"iperf": 1, "iperf3": 1, "nuttcp": 4, "thrulay": 1})
         self.assertEqual(tester("nuttcp").ports(spec("nuttcp")), 1)
 
+    def test_overtime(self) -> None:
+        """Only nuttcp needs longer than others, with UDP."""
+        udp = {name: tester(name).overtime(spec(name, udp=True)) for name in NAMES}
+        self.assertEqual(udp, {"iperf": 0.0, "iperf3": 0.0, "nuttcp": 1.5, "thrulay": 0.0})
+        self.assertEqual(tester("nuttcp").overtime(spec("nuttcp")), 0.0)
+
     def test_listens(self) -> None:
         """Only iperf waits for UDP; nuttcp waits at its control port."""
         sockets = {name: tester(name).listens(spec(name, udp=True), 5300) for name in NAMES}
