@@ -49,30 +49,15 @@ def make_host(
     clock = clock or SystemClock(settings.sync_fuzz)
     timers = Timers(reactor, clock)
     enabled = {one.name: one for one in testers if one.name not in settings.disabled}
-    return Host(
+    host = Host(
         reactor=reactor,
         clock=clock,
         timers=timers,
         testers=enabled,
         broker=ResourceBroker(_timetable(settings)),
-        limits=configuration.limits,
-        keys=configuration.keys,
-        modes=Mode(settings.auth_mode),
-        allow_unsync=settings.allow_unsync,
-        overrun=ticks(settings.overrun),
-        commands=settings.commands,
-        cpus=_affinities(settings, enabled),
         test_ports=_pool(settings.ports_for("")),
         ports={name: _pool(range_) for name, range_ in settings.tool_ports.items()},
-        peer_ports=_ports(settings.peer_ports),
         started=clock.now(),
-        max_connections=settings.max_connections,
-        max_connections_per_host=settings.max_connections_per_host,
-        handshake_timeout=settings.handshake_timeout,
-        control_timeout=settings.control_timeout,
-        die_by=settings.die_by,
-        max_result=settings.max_result_size,
-        max_output=settings.max_result_size,
         hooks=HookRunner(
             reactor,
             timers,
@@ -81,6 +66,29 @@ def make_host(
             resolve=partial(_name_of, reactor),
         ),
     )
+    apply_settings(host, configuration)
+    return host
+
+
+def apply_settings(host: Host, configuration: Configuration) -> None:
+    """Put into force what may change while a daemon runs; reservations stay as they are."""
+    settings = configuration.settings
+    host.limits = configuration.limits
+    host.keys = configuration.keys
+    host.modes = Mode(settings.auth_mode)
+    host.allow_unsync = settings.allow_unsync
+    host.overrun = ticks(settings.overrun)
+    host.commands = settings.commands
+    host.cpus = _affinities(settings, host.testers)
+    host.peer_ports = _ports(settings.peer_ports)
+    host.max_connections = settings.max_connections
+    host.max_connections_per_host = settings.max_connections_per_host
+    host.handshake_timeout = settings.handshake_timeout
+    host.control_timeout = settings.control_timeout
+    host.die_by = settings.die_by
+    host.max_result = host.max_output = settings.max_result_size
+    if host.hooks is not None:
+        host.hooks.hooks = settings.post_hooks
 
 
 def _name_of(reactor: Any, address: IPAddress) -> Deferred[str]:

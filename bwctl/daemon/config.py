@@ -44,10 +44,12 @@ class Settings:
     peer_ports: PortRange | None = None  # peer_port; None: any free port
     bottleneck_capacity: int | None = None  # bit/s
     facility: str = "daemon"
-    priority: str = "err"
+    priority: str = "info"  # C: err, which hides its own access messages
     access_priority: str = "info"
     verbose: bool = False
     log_location: bool = False
+    log_format: str = "text"  # or "json": one object per line
+    log_file: str | None = None  # None: where twistd logs, or syslog
     post_hooks: tuple[str, ...] = ()  # each post_hook, in order
     # testers
     commands: Mapping[str, str] = field(

@@ -113,6 +113,10 @@ _GENERAL: Final = (
     Option(key="access_priority", field="access_priority", read=_priority, client=True),
     _flag("verbose"),
     _flag("log_location", "loglocation"),
+    Option(
+        key="log_format", field="log_format", read=choice_reader({"text": "text", "json": "json"})
+    ),
+    Option(key="log_file", field="log_file", fixed=True),
     Option(key="post_hook", field="post_hooks", aliases=("posthook",), repeats=True),
     Option(key="test_port", field="test_ports", read=read_ports, write=write_ports, client=True),
     Option(

@@ -46,7 +46,7 @@ class Options(usage.Options):
     )
     optParameters = [
         ["config-dir", "c", None, "configuration directory (without it the current one)"],
-        ["var-dir", "R", None, "directory of the pid file"],
+        ["var-dir", "R", None, "directory of pid and info file; without it there are none"],
         ["listen", "S", None, "listen on HOST, HOST:PORT or :PORT (default :4823)"],
         ["user", "U", None, "user to become when started as root"],
         ["group", "G", None, "group to become when started as root"],
@@ -65,6 +65,9 @@ class Options(usage.Options):
         self.overrides: dict[str, str | None] = {}
         self.warnings: list[Problem] = []
         self.configuration: Any = None
+        self.daemon_log: Any = None
+        self.pid_files: Any = None
+        self._directory = os.curdir
 
     def opt_option(self, text: str) -> None:
         """set any option of bwctl-server.conf: KEY or KEY=VALUE; may be repeated"""
@@ -90,19 +93,28 @@ class Options(usage.Options):
             if self[name] is not None:
                 self.overrides[key] = self[name]
         self.overrides.update({key: None for name, key in _OVERRIDING_FLAGS.items() if self[name]})
+        # twistd may change to another directory when it makes a daemon; a reload comes later.
+        self["config-dir"] = os.path.abspath(self["config-dir"]) if self["config-dir"] else None
+        self._directory = os.path.abspath(self["config-dir"] or os.curdir)
         try:
-            self.configuration = self._load()
+            self.configuration = self.read()
         except (ConfigurationError, CertificateError) as error:
             raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
         self._refuse_root()
         self._try_port()
         self._try_hooks()
+        self._prepare_files()
 
-    def _load(self) -> Any:
+    def read(self) -> Any:
+        """The Configuration that the three files hold now.
+
+        Raises:
+            ConfigurationError, CertificateError: it cannot be used.
+        """
         from bwctl.daemon.build import Configuration
         from bwctl.daemon.service import make_tls
 
-        directory = self["config-dir"] or os.curdir
+        directory = self._directory
         settings, notes = load_settings(
             os.path.join(directory, SETTINGS_FILE),
             required=self["config-dir"] is not None,
@@ -148,6 +160,25 @@ class Options(usage.Options):
                     f"bwctld cannot listen on {host or '*'} port {port}: {error.strerror}"
                 ) from error
 
+    def _prepare_files(self) -> None:
+        """Make sure of the log and of the pid files, as far as that goes before the daemon."""
+        from bwctl.daemon.log import DaemonLog
+        from bwctl.daemon.pidfile import PidFileError, PidFiles
+
+        settings = self.configuration.settings
+        self.pid_files = None
+        if settings.var_dir is not None:
+            self.pid_files = PidFiles(os.path.abspath(settings.var_dir))
+        try:
+            if self.pid_files is not None:
+                self.pid_files.check()
+            self.daemon_log = DaemonLog(settings, self.parent)
+        except PidFileError as error:
+            raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
+        except OSError as error:
+            text = f"bwctld cannot write its log {error.filename}: {error.strerror}"
+            raise usage.UsageError(text) from error
+
     def _try_hooks(self) -> None:
         """Ask each hook whether it can work here, as C does (daemon.md 1.8)."""
         problems = list(filter(None, map(_hook_problem, self.configuration.settings.post_hooks)))
@@ -185,7 +216,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     from twisted.logger import Logger
 
     from bwctl.daemon.build import make_host
-    from bwctl.daemon.service import BwctldService
+    from bwctl.daemon.process import BwctldProcess
     from bwctl.testers.registry import BUILT_IN
 
     log = Logger(namespace="bwctl.daemon")
@@ -198,4 +229,5 @@ def makeService(options: Options, reactor: Any = None) -> IService:
             "run an NTP daemon (chrony needs `rtcsync`), or set allow_unsync",
             event="daemon.unsynchronised",
         )
-    return BwctldService(host, options.configuration.settings)
+    settings = options.configuration.settings
+    return BwctldProcess(host, settings, options.read, options.daemon_log, options.pid_files)

@@ -83,8 +83,12 @@ class Plan:
     @property
     def hard_end(self) -> NTPTime:
         """When a tester that still runs is stopped."""
-        length = self.spec.seconds + self.tester.overtime(self.spec)
-        return NTPTime(self.start + ticks(length) + self.fuzz)
+        return NTPTime(self.start + ticks(self.spec.seconds + self.overtime) + self.fuzz)
+
+    @property
+    def overtime(self) -> float:
+        """Seconds that the tester has beyond what any tester gets."""
+        return self.tester.overtime(self.spec)
 
 
 class PeerAgent:
@@ -250,7 +254,8 @@ class PeerAgent:
     async def _let_it_finish(self, process: TesterProcess) -> None:
         """The other end is done; ours gets the time that C gives it, whole seconds of the fuzz."""
         ends_itself = self.plan.role is Role.CLIENT or self.plan.tester.server_ends_itself
-        grace = max(1, int(seconds(self.plan.fuzz))) if ends_itself else _DRAIN_S
+        usual = max(1, int(seconds(self.plan.fuzz))) + self.plan.overtime
+        grace = usual if ends_itself else _DRAIN_S
         patience = self._timers.after(grace, self._hurry.fire, None)
         await _first(process.ended.wait(), self._hurry.wait())
         patience.cancel()

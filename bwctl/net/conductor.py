@@ -281,7 +281,9 @@ class Conductor:
                 self._keep(role, result, spec)
         self._update(finished=self._now())
         lost = [result for result in results if not isinstance(result, Stopped)]
-        if lost and not self._has_failed():  # what an end told of its failure says more
+        told = [result.accept for result in results if isinstance(result, Stopped)]
+        # An end that failed says more than the other's silence; one that was cut short does not.
+        if lost and AcceptType.FAILURE not in told:
             raise lost[0]
 
     def _has_failed(self) -> bool:

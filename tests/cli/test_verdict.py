@@ -29,11 +29,35 @@ class VerdictTests(SynchronousTestCase):
         self.assertIsNone(judge(GOOD))
 
     def test_complaint_of_the_tester(self) -> None:
-        """A tester's own words win over everything else."""
+        """A tester's own words tell why its end failed, or that it failed though it ended well."""
         error = Report(tool="iperf3", error="unable\nto connect\x1b")
         result = replace(GOOD, sender=replace(SENDER, report=error, status=AcceptType.FAILURE))
+        message = "the test failed at sender send.example.net: iperf3: unable to connect\\x1b"
+        self.check(result, ExitStatus.TEST_FAILED, message)
+        result = replace(GOOD, sender=replace(SENDER, report=error))
         message = "iperf3 at send.example.net: unable to connect\\x1b"
         self.check(result, ExitStatus.TEST_FAILED, message)
+
+    def test_who_is_to_blame(self) -> None:
+        """The end that failed, not the one whose tester noticed; of two the one that was first."""
+        raw = b"text\nbwctl: local tool exited before expected with status=127\n"
+        failed = replace(RECEIVER, status=AcceptType.FAILURE, raw=raw, ended_first=True)
+        noticed = Report(tool="iperf3", error="no total found in the output")
+        for status in (AcceptType.REJECT, AcceptType.FAILURE):
+            sender = replace(SENDER, status=status, report=noticed)
+            message = (
+                "the test failed at receiver recv.example.net: "
+                "local tool exited before expected with status=127"
+            )
+            result = replace(GOOD, receiver=failed, sender=sender)
+            self.check(result, ExitStatus.TEST_FAILED, message)
+
+    def test_clocks(self) -> None:
+        """Clocks that disagree have an exit status of their own."""
+        raw = b"bwctl: the other end's clock is at least 4.2 s ahead\n"
+        sender = replace(SENDER, status=AcceptType.FAILURE, raw=raw, report=None)
+        message = "sender send.example.net: the other end's clock is at least 4.2 s ahead"
+        self.check(replace(GOOD, sender=sender), ExitStatus.CLOCK, message)
 
     def test_complaint_of_the_other_end(self) -> None:
         """An end that has no results to give may complain."""
@@ -47,7 +71,7 @@ class VerdictTests(SynchronousTestCase):
 
     def test_bad_status(self) -> None:
         """The status of either end counts."""
-        message = "the test ended abnormally at receiver recv.example.net"
+        message = "the test failed at receiver recv.example.net: it ended abnormally"
         for accept, status in (
             (AcceptType.FAILURE, ExitStatus.TEST_FAILED),
             (AcceptType.REJECT, ExitStatus.TEST_FAILED),

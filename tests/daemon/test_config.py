@@ -121,6 +121,8 @@ class ValueTests(SynchronousTestCase):
         ("overrun 0.5", "overrun", 0.5),
         ("max_result_size 64m", "max_result_size", 64_000_000),
         ("strict_limits off", "strict_limits", False),
+        ("log_format JSON", "log_format", "json"),
+        ("log_file /l", "log_file", "/l"),
         ("tls_port 443", "tls_port", 443),
         ("tls_cert /c", "tls_cert", "/c"),
         ("tls_key /k", "tls_key", "/k"),

@@ -55,7 +55,7 @@ CLIENT_S = 90.0
 _TWISTD = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
 _CLIENT = "import sys; from bwctl.cli.main import bwctl; sys.exit(bwctl())"
 _OURS_READY = "testers known"
-_LOG_COMPLAINT = re.compile(r"Traceback|Unhandled|#critical\]|#error\]")
+_LOG_COMPLAINT = re.compile(r"Traceback|Unhandled|#critical\]|#error\]|Z (crit|err|emerg|alert) ")
 _STOPPED = (0, -signal.SIGTERM)  # twistd ends by the signal that stopped it
 
 

@@ -1,0 +1,155 @@
+"""The daemon as a process: log, pid file, service manager, signals. Source: daemon.md 1.7."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from bwctl.daemon.build import Configuration, apply_settings
+from bwctl.daemon.config import Settings, reload_settings
+from bwctl.daemon.log import DaemonLog
+from bwctl.daemon.notify import Notifier
+from bwctl.daemon.pidfile import PidFiles
+from bwctl.daemon.service import BwctldService, final_ids, tls_side
+from bwctl.errors import CertificateError, ConfigurationError
+from bwctl.net.hooks import HookRunner
+from bwctl.net.host import Host
+from bwctl.values import seconds
+
+
+class BwctldProcess(BwctldService):
+    """What `twistd bwctld` runs: the service, and what makes it a daemon of the system.
+
+    HUP reads limits, keys, certificates and the options that need no restart again, and keeps the
+    old ones if the new have an error. USR1 writes a line of status. TERM and INT stop, by twistd.
+
+    Args:
+        read: reads the three files; raises ConfigurationError or CertificateError.
+        log, pid_files: not begun and not taken; no pid files without a `var_dir`.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        settings: Settings,
+        read: Callable[[], Configuration],
+        log: DaemonLog,
+        pid_files: PidFiles | None,
+    ) -> None:
+        super().__init__(host, settings)
+        self._read = read
+        self._daemon_log = log
+        self._pid_files = pid_files
+        self._notifier = Notifier()
+        self._old_handlers: dict[int, Any] = {}
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Take the place of twistd's log before it begins."""
+        self._daemon_log.attach(parent)
+        super().setServiceParent(parent)
+
+    def _listen(self) -> None:
+        if self._pid_files is not None:
+            self._pid_files.take(self.host.started)
+        super()._listen()
+
+    def _drop_privileges(self) -> None:
+        ids = final_ids(self._settings)
+        self._daemon_log.hand_over(*ids)
+        if self._pid_files is not None:
+            self._pid_files.hand_over(*ids)
+        super()._drop_privileges()
+
+    def startService(self) -> None:
+        """Start, and tell who started us when clients are answered."""
+        super().startService()
+        self._daemon_log.begin()
+        self._notifier.begin(self.host.timers)
+        self._catch(signal.SIGHUP, self.reload)
+        self._catch(signal.SIGUSR1, self.write_status)
+        self.host.reactor.callWhenRunning(self._notifier.ready, f"listens on port {self.port}")
+
+    def _catch(self, number: int, call: Callable[[], Any]) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.host.reactor.callFromThread(call)
+
+        self._old_handlers[number] = signal.signal(number, handle)
+
+    async def _stop(self) -> None:
+        self._notifier.stopping()
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)
+        await super()._stop()
+        self._notifier.end()
+        if self._pid_files is not None:
+            self._pid_files.drop()
+        self._daemon_log.end()
+
+    def write_status(self) -> None:
+        """One line: connections, reservations, tests, the next start."""
+        host = self.host
+        timetable = host.broker.timetable
+        running = sum(1 for one in self.factory.connections.open if one.agent is not None)
+        first = timetable.next_start
+        self.log.info(
+            "status: {connections} connections, {reservations} reservations, {tests} confirmed, "
+            "next start {next_start}, testers {testers}",
+            connections=len(self.factory.connections.open),
+            reservations=len(timetable),
+            tests=running,
+            next_start="none" if first is None else f"in {seconds(first - host.clock.now()):.1f} s",
+            testers=" ".join(sorted(host.versions)) or "none",
+            event="daemon.status",
+        )
+
+    def reload(self) -> Deferred[bool]:
+        """Read the files again; fires with whether the new ones are in force."""
+        self._notifier.reloading()
+        done = Deferred.fromCoroutine(self._reload())
+        done.addErrback(self._not_reloaded)
+        done.addCallback(self._tell_reloaded)
+        return done
+
+    async def _reload(self) -> bool:
+        new = self._read()
+        settings, waiting = reload_settings(self._settings, new.settings)
+        side = tls_side(settings) if self.tls is not None and settings.tls_cert else None
+        problems = await HookRunner(
+            self.host.reactor, self.host.timers, settings.post_hooks
+        ).validate()
+        if problems:
+            self._refuse("; ".join(problems))
+            return False
+        if self.tls is not None and side is not None:
+            self.tls.reload(side)
+        self._settings = settings
+        apply_settings(self.host, Configuration(settings, new.limits, new.keys))
+        self._daemon_log.reload(settings)
+        self.log.info(
+            "configuration read again{waiting}",
+            waiting=f"; a restart is needed for {', '.join(waiting)}" if waiting else "",
+            event="daemon.reloaded",
+        )
+        return True
+
+    def _refuse(self, reason: str) -> None:
+        self.log.error(
+            "the old configuration stays in force: {reason}",
+            reason=reason,
+            event="daemon.not_reloaded",
+        )
+
+    def _not_reloaded(self, failure: Any) -> bool:
+        if failure.check(ConfigurationError, CertificateError):
+            self._refuse(failure.getErrorMessage())
+        else:
+            self.log.failure("reload failed", failure=failure, event="daemon.reload_broken")
+        return False
+
+    def _tell_reloaded(self, good: bool) -> bool:
+        self._notifier.ready(f"listens on port {self.port}")
+        return good
