@@ -76,10 +76,14 @@ def _flag(key: str, *aliases: str, client: bool = False, fixed: bool = False) ->
 
 
 def _seconds(
-    key: str, *aliases: str, field: str = "", above: float = -1.0, client: bool = False
+    key: str,
+    *aliases: str,
+    above: float = -1.0,
+    client: bool = False,
+    fixed: bool = False,
 ) -> Option:
     read = seconds_reader(above)
-    return Option(key=key, field=field or key, aliases=aliases, read=read, client=client)
+    return Option(key=key, field=key, aliases=aliases, read=read, client=client, fixed=fixed)
 
 
 def _count(key: str, least: int, most: int, *, client: bool = False, fixed: bool = False) -> Option:
@@ -103,7 +107,7 @@ _GENERAL: Final = (
         write=write_modes,
     ),
     _flag("allow_unsync", client=True),
-    _seconds("sync_fuzz", client=True),
+    _seconds("sync_fuzz", client=True, fixed=True),
     _seconds("control_timeout", above=0.0, client=True),
     _seconds("die_by", "dieby"),
     Option(key="peer_port", field="peer_ports", read=read_ports, write=write_ports, client=True),
@@ -118,7 +122,14 @@ _GENERAL: Final = (
     ),
     Option(key="log_file", field="log_file", fixed=True),
     Option(key="post_hook", field="post_hooks", aliases=("posthook",), repeats=True),
-    Option(key="test_port", field="test_ports", read=read_ports, write=write_ports, client=True),
+    Option(
+        key="test_port",
+        field="test_ports",
+        read=read_ports,
+        write=write_ports,
+        client=True,
+        fixed=True,
+    ),
     Option(
         key="test_cpu_affinity",
         field="test_affinity",
@@ -130,12 +141,14 @@ _GENERAL: Final = (
     _count("max_connections", 1, 1_000_000),
     _count("max_connections_per_host", 1, 1_000_000),
     _seconds("handshake_timeout", above=0.0),
-    _seconds("hook_timeout", above=0.0),
-    Option(key="guard", field="guard", read=choice_reader({"max": "max", "sum": "sum"})),
-    _count("shared_tests", 1, 1_000_000),
-    _count("max_reservations", 1, 100_000_000),
-    _flag("trace_during_throughput"),
-    _seconds("setup_margin"),
+    _seconds("hook_timeout", above=0.0, fixed=True),
+    Option(
+        key="guard", field="guard", read=choice_reader({"max": "max", "sum": "sum"}), fixed=True
+    ),
+    _count("shared_tests", 1, 1_000_000, fixed=True),
+    _count("max_reservations", 1, 100_000_000, fixed=True),
+    _flag("trace_during_throughput", fixed=True),
+    _seconds("setup_margin", fixed=True),
     _seconds("overrun"),
     _count("max_result_size", 1, (1 << 32) - 1),
     _flag("strict_limits"),
@@ -171,7 +184,12 @@ def _tool_options(tool: str) -> Iterator[Option]:
 
     yield from (_command(tool, "cmd"), _command(tool, "server_cmd"))
     yield Option(
-        field="tool_ports", item=tool, read=read_ports, write=write_ports, **spelled("{}_port")
+        field="tool_ports",
+        item=tool,
+        read=read_ports,
+        write=write_ports,
+        fixed=True,
+        **spelled("{}_port"),
     )
     yield Option(
         field="tool_affinity",
@@ -182,6 +200,7 @@ def _tool_options(tool: str) -> Iterator[Option]:
     )
     yield Option(
         field="disabled",
+        fixed=True,
         item=tool,
         read=read_boolean,
         write=write_boolean,

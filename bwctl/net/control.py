@@ -68,6 +68,7 @@ class ControlProtocol(Protocol):
         self._booking: Booking | None = None
         self._agent: PeerAgent | None = None
         self._lost = False
+        self.gone: Once[None] = Once()
         self._too_many = ""  # which bound on connections this one is beyond
         self._unread = False  # our transport's buffer is full
         self._turn: IDelayedCall | None = None
@@ -158,6 +159,7 @@ class ControlProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whatever the client held is free again."""
         self._lost = True
+        self.gone.fire(None)
         self._book.leave(self, self._peer)
         self._disarm()
         if self._turn is not None:
@@ -175,6 +177,10 @@ class ControlProtocol(Protocol):
     def abort(self) -> None:
         """End this connection, and with it what it holds."""
         self.transport.abortConnection()
+
+    def finish(self) -> None:
+        """End this connection, but let go out what was written; a second is enough."""
+        self._close("the daemon stops", "control.closed")
 
     def _arm(self, seconds: float) -> None:
         self._disarm()
@@ -466,7 +472,14 @@ class ControlFactory(ServerFactory):
         await over.wait()
         for timer in timers:
             timer.cancel()
-        self._abort_all()
+        await self._flush_all()
+
+    async def _flush_all(self) -> None:
+        """Close what is left; results that were just written still go out."""
+        gone = [protocol.gone.wait() for protocol in self.connections.open]
+        for protocol in tuple(self.connections.open):
+            protocol.finish()
+        await gatherResults(gone)
 
     def _abort_all(self) -> None:
         for protocol in tuple(self.connections.open):

@@ -287,10 +287,10 @@ class SettingsTests(SynchronousTestCase):
 
     def test_reload(self) -> None:
         """A reload keeps what only a restart can change, and says which keys those are."""
-        old = load("src_node :1\nuser bob\nsync_fuzz 1")
-        new = load("src_node :2\nuser bob\nsync_fuzz 2")
+        old = load("src_node :1\nuser bob\ndie_by 1")
+        new = load("src_node :2\nuser bob\ndie_by 2")
         settings, waiting = reload_settings(old, new)
-        self.assertEqual((settings.listen.port, settings.sync_fuzz), (1, 2.0))
+        self.assertEqual((settings.listen.port, settings.die_by), (1, 2.0))
         self.assertEqual(waiting, ["src_node"])
         self.assertEqual(reload_settings(old, old), (old, []))
 
