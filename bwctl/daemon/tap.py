@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from typing import Any
 
 from twisted.application.service import IService
@@ -52,10 +53,13 @@ class Options(usage.Options):
         ["group", "G", None, "group to become when started as root"],
         ["auth-mode", "a", None, "modes offered: letters of O, A, E"],
         ["facility", "e", None, "syslog facility"],
+        ["as", None, None, "with --check: who gets which class; ADDRESS, user:NAME or cert:NAME"],
     ]
     optFlags = [
         ["root-folly", "f", "allow to run as root"],
         ["verbose", "v", "log debug messages"],
+        ["check", None, "check the files, print what they mean, and exit with 0 or 1"],
+        ["check-clock", None, "say whether the clock is synchronised, and exit with 0 or 1"],
         ["allow-unsync", None, "take part in tests although the clock is not synchronised"],
         ["foreground", "Z", "accepted for scripts of the C daemon; use `twistd --nodaemon`"],
     ]
@@ -89,6 +93,8 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read and check the three files, so that a mistake is told before anything starts."""
+        if self["check-clock"]:
+            self._check_clock()
         for name, key in _OVERRIDING.items():
             if self[name] is not None:
                 self.overrides[key] = self[name]
@@ -100,6 +106,8 @@ class Options(usage.Options):
             self.configuration = self.read()
         except (ConfigurationError, CertificateError) as error:
             raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
+        if self["check"] or self["as"]:
+            self._check()
         self._refuse_root()
         self._try_port()
         self._try_hooks()
@@ -127,6 +135,26 @@ class Options(usage.Options):
         make_tls(settings)
         self.warnings = [*notes, *more, *most]
         return Configuration(settings, limits, keys)
+
+    def _check(self) -> None:
+        """Print what the configuration means, warnings on stderr, and exit."""
+        from bwctl.daemon.check import UnknownRequester, report
+
+        for warning in self.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        try:
+            text = report(self.configuration, self["as"] or "")
+        except UnknownRequester as error:
+            raise usage.UsageError(f"--as: {error}") from error
+        print(text, end="")
+        raise SystemExit(0)
+
+    def _check_clock(self) -> None:
+        from bwctl.daemon.check import clock_report
+
+        synchronised, text = clock_report()
+        print(text, end="")
+        raise SystemExit(0 if synchronised else 1)
 
     def _refuse_root(self) -> None:
         """Find the user and group to become; being root in the end has to be asked for."""

@@ -31,15 +31,14 @@ class AddressTable(Generic[T]):
 
     def __init__(self, rules: Iterable[tuple[IPNetwork, T]] = ()) -> None:
         """Take over networks and their values."""
-        values: dict[IPNetwork, T] = dict(rules)
-        self._size = len(values)
+        self.rules = values = dict(rules)
         self._ranges = {
             version: _flatten([rule for rule in values.items() if rule[0].version == version])
             for version in (4, 6)
         }
 
     def __len__(self) -> int:
-        return self._size
+        return len(self.rules)
 
     def find(self, address: IPAddress) -> T | None:
         """Value for an address, None where no network holds it."""

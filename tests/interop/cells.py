@@ -93,10 +93,16 @@ EXTRAS = {
     "parallel": "`-P 2`",
     "repeated": "`-n 2`",
     "mixed": "modes that differ",
+    "ipv6": "IPv6",
+    "only_receiver": "`-c` alone",
+    "only_sender": "`-s` alone",
     "killed": "client killed",
     "interrupted": "client interrupted",
 }
 """Kinds of cells beside the plain ones, and how the table names them."""
+
+ONE_DAEMON = ("only_receiver", "only_sender")
+"""The client itself is the other end, in a process of its own."""
 
 
 def plain(trio: Trio) -> Iterator[Cell]:
@@ -117,6 +123,13 @@ def extras(trio: Trio) -> Iterator[Cell]:
         yield Cell(trio, "iperf3", False, mode, mode, kind="repeated")
     for modes in ("OE", "AO", "EA"):
         yield Cell(trio, "iperf3", False, *modes, kind="mixed")
+    yield Cell(trio, "iperf3", False, "E", "E", kind="ipv6")
+    yield Cell(trio, "iperf3", True, kind="ipv6")
+    yield Cell(trio, "iperf", kind="ipv6")
+    yield Cell(trio, "nuttcp", kind="ipv6")
+    if trio.receiver == trio.sender:
+        for kind in ONE_DAEMON:
+            yield Cell(trio, "iperf3", kind=kind)
     for tester in TESTERS:
         yield Cell(trio, tester, kind="killed")
     yield Cell(trio, "iperf3", kind="interrupted")

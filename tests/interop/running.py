@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -43,7 +45,17 @@ _MODE_NAMES = {"O": "OPEN", "A": "AUTHENTICATED", "E": "ENCRYPTED"}
 
 def obstacle(cell: Cell) -> str:
     """Why a cell cannot be run here; empty where it can."""
+    if cell.kind == "ipv6" and not _has_ipv6():
+        return "loopback has no IPv6 here"
     return NO_C or lacking(cell.tester)
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def run(cell: Cell) -> None:
@@ -52,21 +64,38 @@ def run(cell: Cell) -> None:
     Raises:
         AssertionError: it did not go as it should; the text has what the programs wrote.
     """
-    first, second = _addresses()
-    receiver = start(cell.trio.receiver, first, cell.options)
-    try:
-        sender = start(cell.trio.sender, second, cell.options)
-    except BaseException:
-        receiver.kill()
-        raise
-    with running(receiver, sender), _turn(cell):
+    with ExitStack() as stack:
+        ends = [
+            End(option, mode, stack.enter_context(running(start(kind, address, cell.options)))[0])
+            for (option, kind, mode), address in zip(_wanted(cell), _addresses(cell), strict=False)
+        ]
+        stack.enter_context(_turn(cell))
         if cell.kind in ("killed", "interrupted"):
-            _stop_early(cell, receiver, sender)
+            _stop_early(cell, ends)
         else:
-            _run_whole(cell, receiver, sender)
+            _run_whole(cell, ends)
 
 
-def _addresses() -> tuple[str, str]:
+@dataclass(frozen=True)
+class End:
+    """One end of a test that has a daemon."""
+
+    option: str  # -c or -s
+    mode: str  # of the control connection
+    daemon: Daemon
+
+
+def _wanted(cell: Cell) -> Iterator[tuple[str, str, str]]:
+    """Option, program and mode of each daemon."""
+    if cell.kind != "only_sender":
+        yield "-c", cell.trio.receiver, cell.receiver_mode
+    if cell.kind != "only_receiver":
+        yield "-s", cell.trio.sender, cell.sender_mode
+
+
+def _addresses(cell: Cell) -> tuple[str, str]:
+    if cell.kind == "ipv6":
+        return "::1", "::1"  # loopback has no other
     with _numbers_lock:
         number = next(_numbers) * 2 % len(_ADDRESSES)
     return _ADDRESSES[number], _ADDRESSES[number + 1]
@@ -79,18 +108,14 @@ def _turn(cell: Cell) -> AbstractContextManager[None]:
 # -- running -----------------------------------------------------------------------------------
 
 
-def _client(cell: Cell, receiver: Daemon, sender: Daemon, *options: str) -> Client:
-    ends = (
-        *("-c", receiver.node, *_auth(receiver, cell.receiver_mode)),
-        *("-s", sender.node, *_auth(sender, cell.sender_mode)),
-    )
+def _client(cell: Cell, ends: Sequence[End], *options: str) -> Client:
+    words: list[str] = []
+    for end in ends:
+        words += [end.option, end.daemon.node]
+        words += [] if end.mode == "O" else [end.mode, *end.daemon.auth]
     start_client = client_ours if cell.trio.client == OURS else client_c
     form = ("--json",) if cell.trio.client == OURS else ()
-    return start_client("-a", "0.1", "-T", cell.tester, "-x", *form, *options, *ends)
-
-
-def _auth(daemon: Daemon, mode: str) -> tuple[str, ...]:
-    return () if mode == "O" else (mode, *daemon.auth)
+    return start_client("-a", "0.1", "-T", cell.tester, "-x", *form, *options, *words)
 
 
 def _options(cell: Cell) -> Iterator[str]:
@@ -107,33 +132,32 @@ def _options(cell: Cell) -> Iterator[str]:
         yield from ("-n", "2")
 
 
-def _run_whole(cell: Cell, receiver: Daemon, sender: Daemon) -> None:
-    ran = _client(cell, receiver, sender, *_options(cell)).wait()
+def _run_whole(cell: Cell, ends: Sequence[End]) -> None:
+    ran = _client(cell, ends, *_options(cell)).wait()
     try:
         _judge(cell, ran)
-        for daemon, mode in ((receiver, cell.receiver_mode), (sender, cell.sender_mode)):
-            daemon.assert_idle()
-            if daemon.kind == OURS:
-                _judge_log(cell, daemon, mode)
+        for end in ends:
+            end.daemon.assert_idle()
+            if end.daemon.kind == OURS:
+                _judge_log(cell, end)
     except AssertionError as error:
-        raise AssertionError(_everything(str(error), ran, receiver, sender)) from None
+        raise AssertionError(_everything(str(error), ran, ends)) from None
 
 
-def _stop_early(cell: Cell, receiver: Daemon, sender: Daemon) -> None:
+def _stop_early(cell: Cell, ends: Sequence[End]) -> None:
     """End the client in the midst of a test; both daemons clear up, and the next test goes well."""
-    client = _client(cell, receiver, sender, "-t", "10")
-    both = until(lambda: _runs(cell, receiver) and _runs(cell, sender), 30.0)
+    client = _client(cell, ends, "-t", "10")
+    begun = until(lambda: all(_runs(cell, end.daemon) for end in ends), 30.0)
     time.sleep(1.0)
-    number = signal.SIGKILL if cell.kind == "killed" else signal.SIGINT
-    ran = client.end(number)
+    ran = client.end(signal.SIGKILL if cell.kind == "killed" else signal.SIGINT)
     try:
-        assert both, "the test did not begin at both ends"
-        receiver.assert_idle(10.0)
-        sender.assert_idle(10.0)
-        ran = _client(cell, receiver, sender, *_options(cell)).wait()
+        assert begun, "the test did not begin at both ends"
+        for end in ends:
+            end.daemon.assert_idle(10.0)
+        ran = _client(cell, ends, *_options(cell)).wait()
         _judge(cell, ran)
     except AssertionError as error:
-        raise AssertionError(_everything(str(error), ran, receiver, sender)) from None
+        raise AssertionError(_everything(str(error), ran, ends)) from None
 
 
 def _runs(cell: Cell, daemon: Daemon) -> bool:
@@ -141,8 +165,8 @@ def _runs(cell: Cell, daemon: Daemon) -> bool:
     return any(line.split(" ")[0] == cell.tester for line in daemon.testers().values())
 
 
-def _everything(complaint: str, ran: Ran, *daemons: Daemon) -> str:
-    logs = (f"--- log of {daemon.name}\n{daemon.log()}" for daemon in daemons)
+def _everything(complaint: str, ran: Ran, ends: Sequence[End]) -> str:
+    logs = (f"--- log of {end.daemon.name}\n{end.daemon.log()}" for end in ends)
     return "\n".join([complaint, ran.report, *logs])
 
 
@@ -190,11 +214,11 @@ def _judge_json(cell: Cell, result: dict[str, Any]) -> None:
         assert result[side]["status"] == "accept", f"{side}: {result[side]['status']}"
 
 
-def _judge_log(cell: Cell, daemon: Daemon, mode: str) -> None:
+def _judge_log(cell: Cell, end: End) -> None:
     """One of our daemons has seen the mode, the number of connections, and good ends of tests."""
-    log = daemon.log()
+    log = end.daemon.log()
     tests = 2 if cell.kind == "repeated" else 1
     # C's client makes new connections for each test
     connections = tests if cell.trio.client == C else 1
-    assert log.count(f"mode {_MODE_NAMES[mode]}") == connections, "connections"
+    assert log.count(f"mode {_MODE_NAMES[end.mode]}") == connections, "connections"
     assert log.count("test ended: ACCEPT") == tests, "ends of tests"

@@ -68,15 +68,22 @@ def take_block() -> Block:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on a port, TCP or UDP, at any address of IPv4."""
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with closing(socket.socket(socket.AF_INET, kind)) as one:
-            if kind == socket.SOCK_STREAM:  # old connections do not count
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                one.bind(("", port))
-            except OSError:
-                return False
+    """Whether nobody listens on a port, TCP or UDP, at any address."""
+    families = [socket.AF_INET] + [socket.AF_INET6] * Path("/proc/net/if_inet6").exists()
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+    return all(_can_bind(family, kind, port) for family in families for kind in kinds)
+
+
+def _can_bind(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> bool:
+    with closing(socket.socket(family, kind)) as one:
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:  # old connections do not count
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("", port))
+        except OSError:
+            return False
     return True
 
 
