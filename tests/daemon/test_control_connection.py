@@ -300,7 +300,9 @@ class HostileTests(DaemonTestCase):
             client.send(hello + time_request * 3)
             received = b""
             while len(received) < 48 + 96:
-                received += client.socket.recv(1000)
+                octets = client.socket.recv(1000)
+                self.assertTrue(octets, "closed before all was answered")
+                received += octets
             self.assertEqual(len(received), 48 + 96)
 
 
