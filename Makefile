@@ -1,3 +1,4 @@
+.DEFAULT_GOAL := help
 # make demo   two daemons and a client on loopback, one real test
 # make test   everything that shows that this works
 
@@ -7,7 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test test-quick lint types wheel testers clean
+.PHONY: help demo test lint types clean
+
+help:
+	@echo "make demo [TESTER=iperf3]  two daemons and a client on loopback, one real test"
+	@echo "make test                  the whole suite (REQUIRE_TESTERS=1: no skips for missing testers)"
+	@echo "make lint, make types      ruff; mypy"
+	@echo "make clean                 removes what the others made"
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m bwctl.demo --tester $(TESTER)

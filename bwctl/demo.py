@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
+from bwctl.testers.registry import BUILT_IN
+
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 _START_S = 30.0
 _STOP_S = 10.0
@@ -34,7 +36,7 @@ class Daemon:
         self._lines: deque[str] = deque(maxlen=200)
         command = [
             *(_program("twistd"), "--nodaemon", "--pidfile=", "bwctld"),
-            *("-f", "--allow-unsync", "-S", f"{address}:0"),
+            *("-f", "--allow-unsync", "-S", f"{address}:0", "-c", directory),
         ]
         self._process = subprocess.Popen(
             command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -87,6 +89,8 @@ def _program(name: str) -> str:
 def run(tester: str, seconds: int) -> int:
     """Start both daemons, run the test, stop everything; returns the exit status."""
     with tempfile.TemporaryDirectory(prefix="bwctl-demo.") as directory:
+        Path(directory, "bwctl-server.conf").touch()
+        Path(directory, "bwctl-server.limits").write_text("limit demo with duration=60\n")
         daemons: list[Daemon] = []
         try:
             daemons = [Daemon(address, directory) for address in ADDRESSES]
@@ -114,7 +118,12 @@ def _client(daemons: Sequence[Daemon], tester: str, seconds: int) -> int:
 def main() -> int:
     """The command line of the demonstration."""
     parser = argparse.ArgumentParser(prog="python -m bwctl.demo", description=__doc__)
-    parser.add_argument("--tester", default="thrulay", help="tester to run (default: embedded)")
+    parser.add_argument(
+        "--tester",
+        default="thrulay",
+        choices=[tester.name for tester in BUILT_IN],
+        help="tester to run (default: thrulay, the embedded one)",
+    )
     parser.add_argument("--seconds", type=int, default=5, help="length of the test (default: 5)")
     options = parser.parse_args()
     try:

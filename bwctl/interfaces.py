@@ -1,12 +1,32 @@
-"""The public border: what a site or another package may plug in."""
+"""The public border: what a site or another package may plug in. See doc/integrating.md.
+
+A plug-in is an object that provides `twisted.plugin.IPlugin` and one of these interfaces, and is
+named in a module of a directory `twisted/plugins`. One that provides
+`twisted.application.service.IService` too is started and stopped with the daemon.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zope.interface import Attribute, Interface
 
-from bwctl.values import Listening, Report, Role, TestSpec, ToolID
+from bwctl.results import TestEnded
+from bwctl.values import (
+    ErrorEstimate,
+    IPAddress,
+    Listening,
+    NTPTime,
+    Report,
+    Role,
+    TestSpec,
+    ToolID,
+)
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
 
 
 class ITester(Interface):
@@ -56,3 +76,77 @@ class ITester(Interface):
 
     def parse(output: bytes, spec: TestSpec, role: Role) -> Report:
         """What one end's output says; the output is hostile and of any length."""
+
+
+class IKeyStore(Interface):
+    """Where the keys of identities are, in place of bwctl-server.keys."""
+
+    name: str = Attribute("as in the option key_store")
+
+    def key(identity: str) -> bytes | None | Deferred[bytes | None]:
+        """The key of an identity, 16 octets; None if it has none. Soon or later, without blocking.
+
+        The identity is what a stranger sent: 1 to 16 octets of UTF-8, the wrong ones escaped.
+        The Deferred is cancelled when nobody waits for it any more.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientFacts:
+    """Who asks: one control connection, once it is known who is at the other end."""
+
+    address: IPAddress
+    user: str | None = None  # None: open mode
+    certificate_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFacts:
+    """A request for a time slot, or to move one that is held; the limits may still forbid it."""
+
+    client: ClientFacts
+    limit_class: str
+    spec: TestSpec
+    role: Role  # of this end in the tester
+    earliest: NTPTime  # start asked for
+    latest: NTPTime | None  # None: any
+    moves: bool  # the client holds a time slot and wants another
+
+
+class IPolicy(Interface):
+    """A site's own rules beside those of bwctl-server.limits. They must not block."""
+
+    name: str = Attribute("as in the option policy")
+
+    def limit_class(client: ClientFacts) -> str | None:
+        """Name of the class of bwctl-server.limits for a client; None: what that file says."""
+
+    def denials(request: RequestFacts) -> Sequence[str]:
+        """Why a request may not be, in sentences for the log; none: nothing against it."""
+
+
+class IClock(Interface):
+    """What a daemon or a client reads time from. All of it is called often and must not block."""
+
+    name: str = Attribute("as in the option clock_source")
+
+    def now() -> NTPTime:
+        """Wall time."""
+
+    def mono() -> float:
+        """Seconds that only grow and never step. A daemon has its own in place of a plug-in's."""
+
+    def error() -> ErrorEstimate:
+        """How far `now` may be off."""
+
+    def synchronised() -> bool:
+        """Whether something disciplines the clock."""
+
+
+class IResultSink(Interface):
+    """Is told of every test in which this daemon had an end and a tester ran."""
+
+    name: str = Attribute("as in the option result_sink")
+
+    def test_ended(ended: TestEnded) -> object:
+        """A test is over at both ends; what it returns is of no interest."""

@@ -1,10 +1,10 @@
-"""What a finished or failed test leaves behind, as its client knows it: frozen values only."""
+"""What a finished or failed test leaves behind, at its client and at a daemon: frozen values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any
 
 from bwctl.errors import AcceptType
@@ -67,6 +67,63 @@ class Failure:
     hint: str = ""
 
 
+class ExitStatus(IntEnum):
+    """What became of a test, as a client ends; the first that failed if there are several."""
+
+    OK = 0
+    TEST_FAILED = 1
+    USAGE = 2
+    UNRESOLVED = 3
+    UNREACHABLE = 4
+    REFUSED = 5
+    AUTHENTICATION = 6
+    DENIED = 7
+    BUSY = 8
+    NO_TESTER = 9
+    UNSUPPORTED = 10
+    PROTOCOL = 11
+    TIMEOUT = 12
+    CLOCK = 13
+    LOST = 14
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+    @property
+    def code(self) -> str:
+        """The name that `--json` gives as `error.code`."""
+        return self.name.lower()
+
+    @property
+    def meaning(self) -> str:
+        """One line for the help and the manual page."""
+        return _MEANINGS[self]
+
+    def failure(self, message: str, hint: str = "") -> Failure:
+        """A failure of this kind."""
+        return Failure(code=self.code, exit_status=int(self), message=message, hint=hint)
+
+
+_MEANINGS = {
+    ExitStatus.OK: "the test went well",
+    ExitStatus.TEST_FAILED: "the test ran and failed",
+    ExitStatus.USAGE: "wrong option or value; nothing was sent",
+    ExitStatus.UNRESOLVED: "a host name has no address",
+    ExitStatus.UNREACHABLE: "no route to a host, or no answer to a connection",
+    ExitStatus.REFUSED: "no daemon listens on that port",
+    ExitStatus.AUTHENTICATION: "no common mode, wrong key or unknown identity",
+    ExitStatus.DENIED: "the limits of a daemon forbid the test",
+    ExitStatus.BUSY: "no free time slot before the latest start",
+    ExitStatus.NO_TESTER: "no tester that both ends have",
+    ExitStatus.UNSUPPORTED: "the tester, or an older daemon, cannot do what was asked",
+    ExitStatus.PROTOCOL: "a daemon broke the control protocol",
+    ExitStatus.TIMEOUT: "a daemon stopped answering",
+    ExitStatus.CLOCK: "a clock is not synchronised well enough",
+    ExitStatus.LOST: "a daemon went away during the test",
+    ExitStatus.INTERNAL: "a defect of the program",
+    ExitStatus.INTERRUPTED: "stopped by a signal",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestResult:
     """One test from start to end; `failure` None means that it went well."""
@@ -98,19 +155,48 @@ class TestResult:
     @property
     def summary(self) -> Mapping[str, Any]:
         """Figures of both ends in one, the receiver's goodput first (testers.md 13)."""
-        reports = {side: end.report for side, end in self.ends() if end.report}
-        merged = {
-            key: value
-            for key, first in SUMMARY_KEYS.items()
-            if (value := _measured(key, reports, first)) is not None
-        }
-        rest = {
-            key: value
-            for report in reports.values()
-            for key, value in report.summary.items()
-            if key not in SUMMARY_KEYS and value is not None
-        }
-        return merged | rest
+        return _summary({side: end.report for side, end in self.ends() if end.report})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestEnded:
+    """A test that is over, as a daemon tells its post-hooks and result sinks of it."""
+
+    __test__ = False
+
+    spec: TestSpec
+    role: Role  # of this end in the tester
+    sid: SID
+    user: str | None  # None: open mode
+    limit_class: str
+    client: IPAddress  # of the control client
+    start: NTPTime  # reserved, not requested as in C
+    end: NTPTime  # reserved: start, duration and omitted seconds
+    output: bytes  # of this end
+    other_output: bytes | None  # None: the other end did not tell
+    status: AcceptType
+    other_status: AcceptType | None
+    report: Report | None = None  # read from `output`; only sinks get reports
+    other_report: Report | None = None
+
+    @property
+    def sends(self) -> bool:
+        """Whether this end sends the data, under reverse flow too."""
+        return self.role is self.spec.sender
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """Figures of both ends in one; of one end where only that is known."""
+        own, other = Side.SENDER, Side.RECEIVER
+        if not self.sends:
+            own, other = other, own
+        reports = {own: self.report, other: self.other_report}
+        return _summary({side: report for side, report in reports.items() if report})
+
+    @property
+    def size(self) -> int:
+        """Octets of both outputs."""
+        return len(self.output) + len(self.other_output or b"")
 
 
 SUMMARY_KEYS: Mapping[str, Side] = {
@@ -130,6 +216,21 @@ SUMMARY_KEYS: Mapping[str, Side] = {
     "cpu_remote_percent": Side.SENDER,
 }
 """Throughput figures in the order of output, and the end that knows each best."""
+
+
+def _summary(reports: Mapping[Side, Report]) -> dict[str, Any]:
+    merged = {
+        key: value
+        for key, first in SUMMARY_KEYS.items()
+        if (value := _measured(key, reports, first)) is not None
+    }
+    rest = {
+        key: value
+        for report in reports.values()
+        for key, value in report.summary.items()
+        if key not in SUMMARY_KEYS and value is not None
+    }
+    return merged | rest
 
 
 def _measured(key: str, reports: Mapping[Side, Report], first: Side) -> Any:

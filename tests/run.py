@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _COUNT = re.compile(r"(successes|failures|errors|skips|expectedFailures)=(\d+)")
-_SKIP = re.compile(r"^\[SKIPPED\]\n(.*?)\n\n((?:\S+\n)+)", re.MULTILINE)
+_SKIP = re.compile(r"^\[SKIPPED\]\n(.*?)\n\n((?:[\w.]+\n)+)", re.MULTILINE)
 
 
 def main() -> int:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from bwctl.cli.exits import ExitStatus, UsageError, complaint
 from bwctl.cli.jsonform import json_text
 from bwctl.cli.options import parse, remarks
 from bwctl.cli.program import Program
 from bwctl.cli.throughput import BWCTL
-from bwctl.results import TestResult
+from bwctl.results import Failure, TestResult
 
 
 def bwctl() -> int:
     """The throughput client."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(name) is not signal.SIG_IGN:
+            signal.signal(name, _interrupt)
     try:
         return run(BWCTL, sys.argv[1:])
-    except KeyboardInterrupt:  # before the reactor runs; later it is a signal like others
-        sys.stderr.write("bwctl: interrupted; nothing was sent\n")
-        return int(ExitStatus.INTERRUPTED)
+    except KeyboardInterrupt:  # before the reactor runs; later signals are the session's
+        failure = ExitStatus.INTERRUPTED.failure("interrupted; nothing was sent")
+        _complain(BWCTL, failure, "--json" in sys.argv[1:])
+        return failure.exit_status
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def run(program: Program, arguments: Sequence[str]) -> int:
@@ -30,7 +40,7 @@ def run(program: Program, arguments: Sequence[str]) -> int:
 
         identities = read_all(options)
     except UsageError as error:
-        _complain(program, error, "--json" in arguments)
+        _complain(program, error.failure, "--json" in arguments)
         return int(error.status)
     for remark in remarks(options):
         sys.stderr.write(f"{program.name}: {remark}\n")
@@ -39,14 +49,14 @@ def run(program: Program, arguments: Sequence[str]) -> int:
     try:
         return run_session(program, options, identities)
     except UsageError as error:
-        _complain(program, error, options.json)
+        _complain(program, error.failure, options.json)
         return int(error.status)
 
 
-def _complain(program: Program, error: UsageError, as_json: bool) -> None:
-    sys.stderr.write(complaint(program.name, error.failure))
+def _complain(program: Program, failure: Failure, as_json: bool) -> None:
+    sys.stderr.write(complaint(program.name, failure))
     if as_json:
-        sys.stdout.write(json_text(TestResult(failure=error.failure), program.name))
+        sys.stdout.write(json_text(TestResult(failure=failure), program.name))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator
 
 from bwctl.results import EndResult, Side, TestResult
+from bwctl.text import sanitise as sanitise
 from bwctl.values import NTPTime, Role
 
 _FILE_ENDING = {Side.RECEIVER: ".recv.bw", Side.SENDER: ".send.bw"}
-
-# line feed and tab stay; other control characters and those that turn the line round do not
-_UNSAFE = re.compile("[^\n\t -~\xa0-\u2027\u202f-\u2065\u206a-\U0010ffff]|[\ud800-\udfff]")
 
 _REMARK = re.compile(
     rb"^(?:bwctl|warning|WARNING): ([^\n]*)\n?"
@@ -20,17 +18,6 @@ _REMARK = re.compile(
     re.MULTILINE,
 )
 _JSON = re.compile(rb"^\{.*^[{}][^\n]*\n?|^\{[^\n]*\n?", re.MULTILINE | re.DOTALL)
-
-
-def sanitise(text: str | bytes) -> str:
-    """A remote text fit for a terminal: what could steer it is shown as an escape."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
-    return _UNSAFE.sub(_escape, text.replace("\r\n", "\n"))
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
 
 
 def shown_ends(result: TestResult, both: bool) -> list[tuple[Side, EndResult]]:

@@ -25,15 +25,14 @@ from bwctl.cli.output import classic, files, remarks_of, sanitise, shown_ends
 from bwctl.cli.program import Program
 from bwctl.cli.progress import Phase, Progress
 from bwctl.cli.summary import summary_text
-from bwctl.cli.verdict import judge
 from bwctl.control.client import Identity
 from bwctl.errors import ConfigurationError
 from bwctl.interfaces import ITester
 from bwctl.net.clock import SystemClock
-from bwctl.net.conductor import Conductor, Step, Wish
-from bwctl.net.failures import SessionFailure
-from bwctl.net.pair import EndWish, Opener, Pair, Surroundings, TLSWish
+from bwctl.net.conductor import Step, Wish
+from bwctl.net.pair import EndWish, Surroundings, TLSWish
 from bwctl.net.reactortime import use_monotonic
+from bwctl.net.series import Series
 from bwctl.net.timers import Timers
 from bwctl.results import Failure, TestResult
 from bwctl.testers.registry import BUILT_IN
@@ -66,11 +65,14 @@ def run_session(program: Program, options: Options, credentials: AllCredentials)
     _check_directory(options)
     session = Session(program, options, credentials, reactor)
     status: list[int] = []
+    # By nohup, or by a shell for what it runs in the background.
+    ignored = [one for one in signal.Signals if signal.getsignal(one) is signal.SIG_IGN]
 
     def begin() -> None:
         # Here, as the reactor has just put its own handlers in place.
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, interrupt)
+            if name not in ignored:
+                signal.signal(name, interrupt)
         task = session.task = Deferred.fromCoroutine(session.run())
         task.addCallbacks(status.append, session.broken)
         task.addBoth(end)
@@ -108,10 +110,13 @@ class Session:
         sync_fuzz = self._settings.sync_fuzz if self._settings else 0.0
         self._clock = SystemClock(options.allow_unsync_s or sync_fuzz)
         self._timers = Timers(reactor, self._clock)
-        self._receiver = _wish(options.receiver, credentials.receiver, options)
-        self._sender = _wish(options.sender, credentials.sender, options)
-        self._pair: Pair | None = None
+        self._tests = Series(
+            self._around(),
+            _wish(options.receiver, credentials.receiver, options),
+            _wish(options.sender, credentials.sender, options),
+        )
         self._planned = 0.0
+        self._interrupted = False
         self.task: Deferred[Any] | None = None
         self.last_status = int(ExitStatus.INTERNAL)
         self._progress = Progress(
@@ -135,6 +140,8 @@ class Session:
                 number += 1
                 await self._pause(number, failed)
                 result = await self._test(number)
+                if self._interrupted:  # a failure may have come at the same time
+                    raise CancelledError
                 self._show(result)
                 failed = result.failure is not None
                 if result.failure is not None:
@@ -142,7 +149,7 @@ class Session:
         finally:
             drawing.stop()
             self._progress.close()
-            self._close()
+            self._tests.close()
         return status
 
     async def _pause(self, number: int, failed: bool) -> None:
@@ -170,6 +177,7 @@ class Session:
     def interrupt(self) -> None:
         """A signal: give everything back and end."""
         self.last_status = int(ExitStatus.INTERRUPTED)
+        self._interrupted = True
         if self.task is not None:
             self.task.cancel()
 
@@ -198,36 +206,11 @@ class Session:
     # -- one test --------------------------------------------------------------------------------
 
     async def _test(self, number: int) -> TestResult:
-        conductor: Conductor | None = None
-        try:
-            if self._options.no_endpoint:
-                raise SessionFailure("unsupported", "-E is not supported yet", "name both ends")
-            pair = await self._open()
-            conductor = Conductor(self._around(), pair, self._test_wish())
-            result = await conductor.run()
-            failure = judge(result)
-        except SessionFailure as error:
-            result = conductor.result if conductor is not None else TestResult()
-            failure = ExitStatus[error.code.upper()].failure(error.message, error.hint)
-            self._close()
-        return replace(result, number=number, failure=failure)
-
-    async def _open(self) -> Pair:
-        """The connections of the last test if they still serve, else new ones."""
+        if self._options.no_endpoint:
+            failure = ExitStatus.UNSUPPORTED.failure("-E is not supported yet", "name both ends")
+            return TestResult(number=number, failure=failure)
         self._phase(Phase.CONNECTING)
-        pair = self._pair
-        if pair is not None and pair.usable:
-            for end in (pair.receiver, pair.sender):
-                await end.read_clock(self._clock)
-            return pair
-        self._close()
-        self._pair = await Opener(self._around()).open(self._receiver, self._sender)
-        return self._pair
-
-    def _close(self) -> None:
-        if self._pair is not None:
-            self._pair.close()
-            self._pair = None
+        return replace(await self._tests.test(self._test_wish()), number=number)
 
     def _around(self) -> Surroundings:
         return Surroundings(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import Any
@@ -21,21 +21,25 @@ from bwctl.daemon.config_values import PortRange
 from bwctl.interfaces import ITester
 from bwctl.limits.classes import Limits
 from bwctl.limits.keys import KeyRing
-from bwctl.net.clock import IClock, SystemClock
+from bwctl.net.clock import IClock
 from bwctl.net.hooks import HookRunner
 from bwctl.net.host import Host
+from bwctl.net.plugged import Plugged
 from bwctl.net.timers import Timers
+from bwctl.testers.registry import BUILT_IN
 from bwctl.values import IPAddress, ticks
 from bwctl.wire.fields import Mode
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The three files, read and checked."""
+    """The three files, read and checked, and the plug-ins that they name."""
 
     settings: Settings
     limits: Limits
     keys: KeyRing
+    plugged: Plugged = field(default_factory=Plugged)
+    testers: Sequence[ITester] = BUILT_IN
 
 
 def make_host(
@@ -46,7 +50,10 @@ def make_host(
 ) -> Host:
     """Everything that the control connections of one daemon share."""
     settings = configuration.settings
-    clock = clock or SystemClock(settings.sync_fuzz)
+    if clock is None:
+        from bwctl.daemon.plugins import make_clock  # not for the clients' own ends
+
+        clock = make_clock(settings, configuration.plugged, reactor)
     timers = Timers(reactor, clock)
     enabled = {one.name: one for one in testers if one.name not in settings.disabled}
     host = Host(
@@ -58,6 +65,7 @@ def make_host(
         test_ports=_pool(settings.ports_for("")),
         ports={name: _pool(range_) for name, range_ in settings.tool_ports.items()},
         started=clock.now(),
+        plugged=configuration.plugged,
         hooks=HookRunner(
             reactor,
             timers,

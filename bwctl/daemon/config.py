@@ -51,6 +51,11 @@ class Settings:
     log_format: str = "text"  # or "json": one object per line
     log_file: str | None = None  # None: where twistd logs, or syslog
     post_hooks: tuple[str, ...] = ()  # each post_hook, in order
+    # plug-ins by name; None: what the files say
+    key_store: str | None = None
+    policy: str | None = None
+    clock_source: str = "kernel"  # or "chrony", "none", or a plug-in
+    result_sinks: tuple[str, ...] = ()  # each result_sink
     # testers
     commands: Mapping[str, str] = field(
         default_factory=dict
@@ -75,6 +80,7 @@ class Settings:
     overrun: float = 1.5
     max_result_size: int = 4_194_304  # octets of tester output
     strict_limits: bool = True
+    quota_file: str | None = None  # None: in var_dir, or without one in memory only
     tls_port: int = 4824  # used if there is a tls_cert
     tls_cert: str | None = None  # PEM file: certificate and its chain; None: no TLS
     tls_key: str | None = None  # PEM file; None: the key is in tls_cert
@@ -275,5 +281,6 @@ def _settings(values: dict[str, Any]) -> Settings:
         values[name] = MappingProxyType({k: v for k, v in given.items() if v is not None})
     disabled = values.get("disabled", {})
     values["disabled"] = frozenset(tool for tool, off in disabled.items() if off)
-    values["post_hooks"] = tuple(values.get("post_hooks", ()))
+    for name in ("post_hooks", "result_sinks"):
+        values[name] = tuple(values.get(name, ()))
     return Settings(**values)

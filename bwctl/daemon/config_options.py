@@ -152,7 +152,10 @@ _GENERAL: Final = (
     _seconds("overrun"),
     _count("max_result_size", 1, (1 << 32) - 1),
     _flag("strict_limits"),
+    Option(key="quota_file", field="quota_file", fixed=True),
     _count("tls_port", 1, 65535, fixed=True),
+    *(Option(key=key, field=key, fixed=True) for key in ("key_store", "policy", "clock_source")),
+    Option(key="result_sink", field="result_sinks", repeats=True, fixed=True),
     *(Option(key=key, field=key) for key in ("tls_cert", "tls_key", "tls_client_ca")),
     _flag("tls_require_client"),
 )

@@ -91,18 +91,20 @@ class BwctldProcess(BwctldService):
 
     def write_status(self) -> None:
         """One line: connections, reservations, tests, the next start."""
-        host = self.host
-        timetable = host.broker.timetable
-        running = sum(1 for one in self.factory.connections.open if one.agent is not None)
-        first = timetable.next_start
+        status = self.status()
+        first = status.next_start
+        failures = ", ".join(f"{name} {count}" for name, count in status.plugin_failures.items())
         self.log.info(
             "status: {connections} connections, {reservations} reservations, {tests} confirmed, "
-            "next start {next_start}, testers {testers}",
-            connections=len(self.factory.connections.open),
-            reservations=len(timetable),
-            tests=running,
-            next_start="none" if first is None else f"in {seconds(first - host.clock.now()):.1f} s",
-            testers=" ".join(sorted(host.versions)) or "none",
+            "next start {next_start}, testers {testers}{failures}",
+            connections=status.connections,
+            reservations=status.reservations,
+            tests=status.tests,
+            next_start="none"
+            if first is None
+            else f"in {seconds(first - self.host.clock.now()):.1f} s",
+            testers=" ".join(sorted(status.testers)) or "none",
+            failures=f", failures of plug-ins: {failures}" if failures else "",
             event="daemon.status",
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from twisted.application.service import Service
@@ -18,11 +20,26 @@ from bwctl.daemon.config import Settings
 from bwctl.net.control import ControlFactory
 from bwctl.net.host import Host
 from bwctl.net.probe import Probe
+from bwctl.values import NTPTime
 
 if TYPE_CHECKING:
+    from bwctl.daemon.quota_file import QuotaFile
     from bwctl.net.tls import ServerSide, ServerTLS
 
+QUOTA_FILE = "bwctl-server.quota"
 BACKLOG = 1024  # the server speaks first: a full backlog leaves clients hanging
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What a daemon is at."""
+
+    connections: int  # control connections
+    reservations: int
+    tests: int  # reservations that were confirmed
+    next_start: NTPTime | None  # of the first reservation
+    testers: Mapping[str, str]  # those found here, with their versions
+    plugin_failures: Mapping[str, int]  # by plug-in, where there are any
 
 
 class BwctldService(Service):
@@ -44,6 +61,19 @@ class BwctldService(Service):
         self._port: IListeningPort | None = None
         self._tls_port: IListeningPort | None = None
         self.tls = make_tls(settings)
+        self.quota_file = make_quota_file(host, settings)
+
+    def status(self) -> Status:
+        """What there is at this moment."""
+        host, connections = self.host, self.factory.connections.open
+        return Status(
+            connections=len(connections),
+            reservations=len(host.broker.timetable),
+            tests=sum(1 for one in connections if one.agent is not None),
+            next_start=host.broker.timetable.next_start,
+            testers=dict(host.versions),
+            plugin_failures=dict(host.plugged.failures),
+        )
 
     @property
     def port(self) -> int:
@@ -59,12 +89,21 @@ class BwctldService(Service):
         super().startService()
         self._listen()
         self._drop_privileges()
-        self._probe.begin()
+        self.host.plugged.start()
+        if self.quota_file is None:
+            self._probe.begin()
+        else:
+            self.quota_file.begin().addCallback(self._quotas_known)
         self.log.info(
             "bwctld listens on port {port}",
             port=self.port,
             event="daemon.started",
         )
+
+    def _quotas_known(self, _: None) -> None:
+        """Clients are let in when the testers are known, so never before their quotas are."""
+        if self.running:
+            self._probe.begin()
 
     def _listen(self) -> None:
         if self._port is None:
@@ -100,7 +139,29 @@ class BwctldService(Service):
         await self.factory.drain()
         if self.host.hooks is not None:
             await self.host.hooks.stop()
+        await self.host.plugged.stop(self.host.reactor)
+        if self.quota_file is not None:
+            await self.quota_file.stop()
         self.log.info("bwctld stopped", event="daemon.stopped")
+
+
+def make_quota_file(host: Host, settings: Settings) -> QuotaFile | None:
+    """What keeps quotas over a restart, if the settings have a place for it."""
+    path = quota_path(settings)
+    if path is None:
+        return None
+    from bwctl.daemon.quota_file import QuotaFile
+
+    return QuotaFile(path, host.quotas, host.timers, host.reactor)
+
+
+def quota_path(settings: Settings) -> str | None:
+    """Where to keep what requesters have used up; None: in memory only."""
+    if settings.quota_file is not None:
+        return os.path.abspath(settings.quota_file)
+    if settings.var_dir is not None:
+        return os.path.join(os.path.abspath(settings.var_dir), QUOTA_FILE)
+    return None
 
 
 def final_ids(settings: Settings) -> tuple[int, int]:

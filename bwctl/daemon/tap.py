@@ -12,14 +12,6 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 import bwctl
-from bwctl.daemon.config_files import (
-    KEYS_FILE,
-    LIMITS_FILE,
-    SETTINGS_FILE,
-    load_keys,
-    load_limits,
-    load_settings,
-)
 from bwctl.errors import CertificateError, ConfigurationError, Problem
 
 _OVERRIDING = {
@@ -119,22 +111,12 @@ class Options(usage.Options):
         Raises:
             ConfigurationError, CertificateError: it cannot be used.
         """
-        from bwctl.daemon.build import Configuration
-        from bwctl.daemon.service import make_tls
+        from bwctl.daemon.embed import read_configuration
 
-        directory = self._directory
-        settings, notes = load_settings(
-            os.path.join(directory, SETTINGS_FILE),
-            required=self["config-dir"] is not None,
-            overrides=self.overrides,
+        configuration, self.warnings = read_configuration(
+            self._directory, required=self["config-dir"] is not None, overrides=self.overrides
         )
-        keys, more = load_keys(os.path.join(directory, KEYS_FILE))
-        limits, most = load_limits(
-            os.path.join(directory, LIMITS_FILE), users=keys, strict=settings.strict_limits
-        )
-        make_tls(settings)
-        self.warnings = [*notes, *more, *most]
-        return Configuration(settings, limits, keys)
+        return configuration
 
     def _check(self) -> None:
         """Print what the configuration means, warnings on stderr, and exit."""
@@ -245,13 +227,12 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
     from bwctl.daemon.build import make_host
     from bwctl.daemon.process import BwctldProcess
-    from bwctl.testers.registry import BUILT_IN
 
     log = Logger(namespace="bwctl.daemon")
     for warning in options.warnings:
         log.warn("{warning}", warning=str(warning), event="daemon.configuration")
-    host = make_host(options.configuration, BUILT_IN, reactor)
-    if not (host.allow_unsync or host.clock.synchronised()):
+    host = make_host(options.configuration, options.configuration.testers, reactor)
+    if not (host.allow_unsync or host.clock.synchronised() or host.clock.name == "chrony"):
         log.warn(
             "this host's clock is not synchronised: every test will be refused; "
             "run an NTP daemon (chrony needs `rtcsync`), or set allow_unsync",

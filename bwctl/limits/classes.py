@@ -10,6 +10,7 @@ from typing import Final
 
 from bwctl.limits.addresses import AddressTable
 from bwctl.limits.grammar import hint, scaled_integer, shown
+from bwctl.limits.periods import read_days, read_hours, write_days, write_hours
 from bwctl.values import ToolID
 
 
@@ -21,6 +22,8 @@ class Sense(Enum):
     AT_LEAST = "lower bound; 0 = none"
     PERMISSION = "on or off"
     CHOICE = "testers joined with +; not given = all"
+    HOURS = "times of the day joined with +; not given = all"
+    DAYS = "days of the week joined with +; not given = all"
 
 
 LIMITS: Final[Mapping[str, Sense]] = MappingProxyType(
@@ -43,6 +46,12 @@ LIMITS: Final[Mapping[str, Sense]] = MappingProxyType(
         "max_streams": Sense.AT_MOST,
         "max_connections": Sense.AT_MOST,
         "rate_tcp": Sense.AT_MOST,
+        "tests_per_hour": Sense.AT_MOST,
+        "tests_per_day": Sense.AT_MOST,
+        "seconds_per_day": Sense.AT_MOST,
+        "bytes_per_day": Sense.AT_MOST,
+        "hours": Sense.HOURS,
+        "days": Sense.DAYS,
     }
 )
 
@@ -85,6 +94,12 @@ class LimitClass:
     max_streams: int = 0  # of one throughput test
     max_connections: int = 0  # control connections at a time, the descendants' included
     rate_tcp: int = 0  # bit/s
+    tests_per_hour: int = 0  # this and the next three: of one requester (bwctl.limits.quota)
+    tests_per_day: int = 0
+    seconds_per_day: int = 0
+    bytes_per_day: int = 0
+    hours: int = 0  # mask of minutes of the day (bwctl.limits.periods); 0: all
+    days: int = 0  # mask of days, Monday first; 0: all
     widened: frozenset[str] = frozenset()  # limits in which it exceeds its parent, as C permits
 
     def lineage(self) -> Iterator[LimitClass]:
@@ -120,7 +135,7 @@ def is_wider(limit: str, child: LimitClass, parent: LimitClass) -> bool:
     match LIMITS[limit]:
         case Sense.PERMISSION:
             return child.allows(limit) and not parent.allows(limit)
-        case Sense.CHOICE:
+        case Sense.CHOICE | Sense.HOURS | Sense.DAYS:
             return bound != 0 and mine & ~bound != 0
         case Sense.HORIZON:
             return mine == 0 < bound
@@ -165,6 +180,8 @@ _READERS: Final[Mapping[Sense, Callable[[str], Value]]] = {
     Sense.AT_LEAST: scaled_integer,
     Sense.PERMISSION: _read_on_off,
     Sense.CHOICE: _read_testers,
+    Sense.HOURS: read_hours,
+    Sense.DAYS: read_days,
 }
 
 
@@ -174,6 +191,10 @@ def format_value(limit: str, value: Value) -> str:
         return "on" if value else "off"
     if LIMITS[limit] is Sense.CHOICE:
         return tester_names(ToolID(value or 0))
+    if LIMITS[limit] is Sense.HOURS:
+        return write_hours(value or 0)
+    if LIMITS[limit] is Sense.DAYS:
+        return write_days(value or 0)
     return str(value)
 
 

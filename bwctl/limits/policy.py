@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from bwctl.limits.classes import LimitClass, Limits, Value, format_value
+from bwctl.limits.periods import DAYS, has_day, has_hour
 from bwctl.values import TICKS_PER_SECOND, IPAddress, Kind, NTPTime, Role, TestSpec, ToolID
 
 OPEN_MODE: Final = 1
@@ -31,6 +33,7 @@ class Facts:
     fuzz: int  # padding F, in ticks
     now: NTPTime
     start: NTPTime | None = None  # start asked for; None: the caller applies `horizon` itself
+    local_start: datetime | None = None  # the same in local time; None: see `check_start`
     local_client: bool = False  # the control client is on this host
     clock_synchronised: bool = True
     allow_unsync: bool = False
@@ -73,17 +76,22 @@ def offered_modes(
     Returns:
         A mask; 0 means no service. The mode that the client picks must be in it.
     """
-    limit_class = classify(limits, address, names=names)
-    if all(bound.allow_open_mode for bound in limit_class.bounds("allow_open_mode")):
+    if allows_open_mode(classify(limits, address, names=names)):
         return configured
     return configured & ~OPEN_MODE
+
+
+def allows_open_mode(limit_class: LimitClass) -> bool:
+    """Whether clients of a class may come without a key."""
+    return all(bound.allow_open_mode for bound in limit_class.bounds("allow_open_mode"))
 
 
 def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
     """Every limit that forbids a request, of the class first, then up to the root.
 
     Not in here, as they need more than the request: `pending` and `max_connections`
-    (see `pending_limits`), and the start that the timetable finds (see `horizon`).
+    (see `pending_limits`), quotas (see `bwctl.limits.quota`), and the start that the timetable
+    finds (see `horizon` and `check_start`).
     """
     return [
         *_clock(facts),
@@ -91,6 +99,18 @@ def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
         *_permissions(limit_class, facts),
         *_testers(limit_class, facts),
         *_first_ttl(limit_class, facts),
+        *(check_start(limit_class, facts.local_start) if facts.local_start else ()),
+    ]
+
+
+def check_start(limit_class: LimitClass, local: datetime) -> list[Denial]:
+    """The limits `hours` and `days` that forbid a test to start at a time of this host."""
+    day, time = DAYS[local.weekday()], local.strftime("%H:%M")
+    return [
+        Denial(bound.name, limit, format_value(limit, getattr(bound, limit)), asked)
+        for limit, holds, asked in (("hours", has_hour, time), ("days", has_day, day))
+        for bound in limit_class.bounds(limit)
+        if not holds(getattr(bound, limit), local)
     ]
 
 

@@ -22,7 +22,7 @@ from bwctl.net.link import PeerLink
 from bwctl.net.listening import is_listening
 from bwctl.net.meeting import Meeting
 from bwctl.net.once import Once
-from bwctl.net.process import MAX_OUTPUT, Ended, TesterProcess
+from bwctl.net.process import MAX_OUTPUT, Ended, TesterProcess, output_cut
 from bwctl.net.timers import Timer, Timers
 from bwctl.values import NTPTime, Role, TestSpec, seconds, ticks
 
@@ -170,14 +170,11 @@ class PeerAgent:
 
     async def _attempt(self) -> Outcome:
         self._say("start_endpoint", self._stamp())
-        self._say(
-            "run_endpoint: receiver", str(self.plan.spec.address(self.plan.spec.sender.other))
-        )
-        self._say("run_endpoint: sender", str(self.plan.spec.address(self.plan.spec.sender)))
+        self._say_addresses("run_endpoint")
         await self._meet()
         await self._await_start()
         ended = await self._test()
-        self._say("stop_tool", self._stamp())
+        self._say("stop_tool", self._stamp(), self._notes)
         return self._judge(ended)
 
     async def _meet(self) -> None:
@@ -230,6 +227,7 @@ class PeerAgent:
             raise TestFailure(f"{plan.tester.name} has nothing to run at this end")
         self._say("exec_line", " ".join(command))
         self._say("run_tool: tester", plan.tester.name)
+        self._say_addresses("run_tool")
         self._say("start_tool", self._stamp())
         try:
             process.start(self._reactor, command, plan.cpus)
@@ -252,9 +250,13 @@ class PeerAgent:
         self._look = self._timers.after(_POLL_S, self._watch_listening, since)
 
     async def _let_it_finish(self, process: TesterProcess) -> None:
-        """The other end is done; ours gets the time that C gives it, whole seconds of the fuzz."""
+        """The other end is done; ours gets one fuzz to be done too.
+
+        C gives it whole seconds of that, often just one: the second that iperf's client sometimes
+        waits for itself at its end.
+        """
         ends_itself = self.plan.role is Role.CLIENT or self.plan.tester.server_ends_itself
-        usual = max(1, int(seconds(self.plan.fuzz))) + self.plan.overtime
+        usual = max(1.0, seconds(self.plan.fuzz)) + self.plan.overtime
         grace = usual if ends_itself else _DRAIN_S
         patience = self._timers.after(grace, self._hurry.fire, None)
         await _first(process.ended.wait(), self._hurry.wait())
@@ -271,8 +273,9 @@ class PeerAgent:
             return self._outcome(AcceptType.FAILURE, ended.output)
         if cause is not None and not (cause is Cause.PEER_STOPPED and not early):
             self._note(cause.value)
-        elif not ended.stopped and not ended.clean and early:
-            self._note(f"local tool exited before expected with status={_status(ended)}")
+        elif not ended.stopped and not ended.clean:
+            when = "before expected " if early else ""
+            self._note(f"local tool exited {when}with status={_status(ended)}")
         return self._outcome(self._accept(ended, cause, early), ended.output)
 
     def _accept(self, ended: Ended, cause: Cause | None, early: bool) -> AcceptType:
@@ -300,7 +303,10 @@ class PeerAgent:
         if output and not output.endswith(b"\n"):
             output += b"\n"
         room = max(0, self.plan.max_output - len(self._head) - len(self._notes))
-        return Outcome(status, bytes(self._head) + output[:room] + bytes(self._notes))
+        if len(output) > room:
+            remark = output_cut(self.plan.max_output)[:room]
+            output = output[: room - len(remark)] + remark
+        return Outcome(status, bytes(self._head) + output + bytes(self._notes))
 
     async def _trade(self, link: PeerLink | None) -> None:
         """Wait for the other end's results; ours are on their way."""
@@ -329,6 +335,11 @@ class PeerAgent:
 
     def _note(self, text: str) -> None:
         self._notes += f"bwctl: {text}\n".encode()
+
+    def _say_addresses(self, name: str) -> None:
+        spec = self.plan.spec
+        self._say(f"{name}: receiver", str(spec.address(spec.sender.other)))
+        self._say(f"{name}: sender", str(spec.address(spec.sender)))
 
     def _say(self, name: str, value: str, where: bytearray | None = None) -> None:
         """A line of the kind that verbose tests have."""

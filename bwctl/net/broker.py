@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
 from bwctl.control import timing
@@ -13,6 +15,8 @@ from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
+from bwctl.limits.quota import Holding, octets_of
+from bwctl.net.clock import local_time
 from bwctl.net.host import Host
 from bwctl.net.timers import Timer
 from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, seconds, ticks
@@ -32,6 +36,8 @@ class Application:
     rtt: float  # bound of the round trip to the control client, seconds
     local_client: bool
     client: str  # for the log
+    objections: Sequence[str] = ()  # of the site's own policy
+    requester: str = ""  # whose quotas count (bwctl.limits.quota)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,10 @@ class Booking:
     reservation: Reservation
     port: int  # of the tester's server
     pooled: int  # ports taken from our pool, from `port` on; 0 at the client daemon
+    holding: Holding  # on the requester's account
     timer: Timer | None = None
     released: bool = False
+    measured: bool = False  # what it has moved is counted
 
     @property
     def sid(self) -> SID:
@@ -105,7 +113,8 @@ class BrokerService:
             return self._refused(application, placed)
         if not server:
             port = application.request.tool_port or tester.default_port
-        booking = Booking(spec, tester, application.limit_class, placed, port, wanted)
+        holding = self._host.quotas.hold(application.requester, spec)
+        booking = Booking(spec, tester, application.limit_class, placed, port, wanted, holding)
         return self._granted(application, booking)
 
     def move(self, booking: Booking, application: Application) -> Booking | Refusal:
@@ -115,6 +124,11 @@ class BrokerService:
         if application.request.role is not booking.reservation.role:
             self.release(booking)
             refusal = Refusal(AcceptType.UNSUPPORTED, "an update for the other role")
+            return self._refused(application, refusal)
+        reasons = [*self._outside(application, application.request.time), *application.objections]
+        if reasons:
+            self.release(booking)
+            refusal = Refusal(AcceptType.REJECT, "; ".join(reasons))
             return self._refused(application, refusal)
         self._disarm(booking)
         placed = self._place(application, booking.spec, booking.tester, booking.reservation)
@@ -167,6 +181,7 @@ class BrokerService:
             role=application.request.role,
             fuzz=self._fuzz(application),
             now=host.clock.now(),
+            local_start=local_time(max(host.clock.now(), application.request.time)),
             local_client=application.local_client,
             clock_synchronised=host.clock.synchronised(),
             allow_unsync=host.allow_unsync,
@@ -175,7 +190,9 @@ class BrokerService:
         for name, most in policy.pending_limits(limit_class):
             if host.broker.count(name) >= most:
                 reasons.append(f"pending={most} of class {name}")
-        return reasons
+        quotas = host.quotas.denials(limit_class, application.requester, spec)
+        reasons += [str(denial) for denial in quotas]
+        return [*reasons, *application.objections]
 
     def _fuzz(self, application: Application) -> int:
         own = self._host.clock.error()
@@ -208,7 +225,15 @@ class BrokerService:
             return Refusal(AcceptType.REJECT, "busy until after the latest time", placed.start)
         if isinstance(placed, Full):
             return Refusal(AcceptType.REJECT, f"all {placed.limit} reservations are taken")
+        if outside := self._outside(application, placed.start):
+            self._host.broker.release(placed)
+            return Refusal(AcceptType.REJECT, f"the first free start: {'; '.join(outside)}")
         return placed
+
+    def _outside(self, application: Application, start: NTPTime) -> list[str]:
+        """Why a test may not start at a time, or now if that is past: hours and days."""
+        local = local_time(max(self._host.clock.now(), start))
+        return [str(one) for one in policy.check_start(application.limit_class, local)]
 
     def _latest(self, application: Application, now: NTPTime) -> NTPTime | None:
         bounds = [application.request.latest] if application.request.latest else []
@@ -222,6 +247,20 @@ class BrokerService:
     def confirm(self, booking: Booking) -> None:
         """StartSession came in time: the reservation is no longer tentative."""
         self._disarm(booking)
+        self._host.quotas.confirm(booking.holding)
+
+    def measure(self, booking: Booking, output: bytes, role: Role) -> None:
+        """Count what a test has moved, as the first end's output tells that knows it."""
+        if booking.measured or booking.spec.kind is not Kind.THROUGHPUT:
+            return
+        try:
+            octets = octets_of(booking.tester.parse(output, booking.spec, role))
+        except Exception:  # a tester may be a plug-in
+            self._host.plugged.failed(booking.tester, Failure())
+            return
+        if octets:
+            booking.measured = True
+            self._host.quotas.moved(booking.holding.who, octets)
 
     def release(self, booking: Booking) -> None:
         """Free the slot and the ports; harmless when done already."""
@@ -230,6 +269,7 @@ class BrokerService:
         booking.released = True
         self._disarm(booking)
         self._host.broker.release(booking.reservation)
+        self._host.quotas.ledger.let_go(booking.holding)
         if booking.pooled:
             self._host.pool(booking.tester).release(booking.port, booking.pooled)
         self.log.debug("reservation released", sid=booking.sid.hex(), event="reservation.released")

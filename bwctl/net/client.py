@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from bwctl.control.client import (
     ClientEvent,
@@ -38,6 +39,7 @@ RESULTS_TIMEOUT_S = 60.0  # as in C
 E = TypeVar("E", bound=ClientEvent)
 
 
+@implementer(IHandshakeListener)
 class ControlClient(Protocol):
     """Asks one daemon, one question at a time; every answer has a time limit."""
 
@@ -66,6 +68,7 @@ class ControlClient(Protocol):
         self._timers = timers
         self._answer_timeout = answer_timeout
         self._greeted_at = 0.0
+        self._secure = False  # the TLS handshake is done
         self._awaited: Deferred[Any] | None = None
         self._broken: SessionFailure | None = None
 
@@ -76,6 +79,10 @@ class ControlClient(Protocol):
         set_nodelay = getattr(self.transport, "setTcpNoDelay", None)  # not on local sockets
         if set_nodelay is not None:
             set_nodelay(True)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up."""
+        self._secure = True
 
     def dataReceived(self, data: bytes) -> None:
         """Octets of the daemon."""
@@ -131,6 +138,8 @@ class ControlClient(Protocol):
         if self.tls is None or self.opened is not None:
             return None
         text = self.tls.explain(reason.value) if reason.value is not None else None
+        if text is None and not self._secure:
+            text = "it does not speak TLS on this port, or broke off"
         return SessionFailure("authentication", f"{self.name}: {text}") if text else None
 
     async def _ask(self, octets: bytes, kind: type[E]) -> E:

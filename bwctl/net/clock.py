@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import ctypes
 import time
-from typing import Protocol
+from datetime import datetime
+
+from zope.interface import implementer
 
 from bwctl.control.timing import UNSYNCHRONISED_ERROR, Reading
-from bwctl.values import ErrorEstimate, NTPTime, ntp_from_unix_ns, ticks
+from bwctl.interfaces import IClock as IClock
+from bwctl.values import ErrorEstimate, NTPTime, ntp_from_unix_ns, ticks, unix_from_ntp
 
 _UNSYNC = 0x0040
 _NANO = 0x2000
 
 
-class IClock(Protocol):
-    """What the rest of `bwctl.net` reads time from."""
-
-    def now(self) -> NTPTime:
-        """Wall time, corrected by what the kernel knows of its offset."""
-
-    def mono(self) -> float:
-        """Seconds that only grow and never step."""
-
-    def error(self) -> ErrorEstimate:
-        """How far `now` may be off."""
-
-    def synchronised(self) -> bool:
-        """Whether something disciplines the clock."""
-
-
 def reading(clock: IClock) -> Reading:
     """Time and error in one value."""
     return Reading(clock.now(), clock.error())
+
+
+def local_time(moment: NTPTime) -> datetime:
+    """A moment as this host's clocks on the wall show it."""
+    return datetime.fromtimestamp(unix_from_ntp(moment))
 
 
 class _Timex(ctypes.Structure):
@@ -79,13 +71,16 @@ class KernelState:
         return True, timex.maxerror, offset
 
 
+@implementer(IClock)
 class SystemClock:
-    """The host's clock. Source: wire.md 3.3.
+    """The host's clock, as the kernel knows it. Source: wire.md 3.3.
 
     Args:
         sync_fuzz: seconds added to every error estimate.
         shift: seconds added to the time, for trials of hosts that disagree.
     """
+
+    name = "kernel"
 
     def __init__(self, sync_fuzz: float = 0.0, shift: float = 0.0) -> None:
         self._kernel = KernelState()
@@ -94,7 +89,7 @@ class SystemClock:
 
     def now(self) -> NTPTime:
         """Wall time; the kernel's offset counts only while it is synchronised."""
-        _, _, offset = self._kernel.read()
+        _, _, offset = self._state()
         return ntp_from_unix_ns(time.time_ns() + offset + self._shift)
 
     def mono(self) -> float:
@@ -102,11 +97,24 @@ class SystemClock:
         return time.monotonic()
 
     def error(self) -> ErrorEstimate:
-        """The kernel's bound, 0.1 s where there is none, plus `sync_fuzz`."""
-        synchronised, bound, _ = self._kernel.read()
+        """The known bound, 0.1 s where there is none, plus `sync_fuzz`."""
+        synchronised, bound, _ = self._state()
         units = (bound << 32) // 1_000_000 if synchronised else UNSYNCHRONISED_ERROR
         return ErrorEstimate.from_ticks(units + self._fuzz, synchronised)
 
     def synchronised(self) -> bool:
-        """What the kernel says."""
-        return self._kernel.read()[0]
+        """Whether something disciplines it."""
+        return self._state()[0]
+
+    def _state(self) -> tuple[bool, int, int]:
+        """As `KernelState.read`."""
+        return self._kernel.read()
+
+
+class FreeClock(SystemClock):
+    """The host's clock without anybody's word that it is right: `clock_source none`."""
+
+    name = "none"
+
+    def _state(self) -> tuple[bool, int, int]:
+        return False, 0, 0

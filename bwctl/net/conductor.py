@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
-
 from bwctl.control import timing
 from bwctl.control.negotiation import Agreed, Ask, Failed, Negotiation
 from bwctl.control.session import Stopped
@@ -16,7 +14,7 @@ from bwctl.control.versions import unsupported
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
 from bwctl.net.failures import SessionFailure
-from bwctl.net.once import Once
+from bwctl.net.once import Once, settled
 from bwctl.net.pair import OpenEnd, Pair, Surroundings
 from bwctl.results import EndResult, TestResult
 from bwctl.values import NEVER, NO_SID, IPAddress, NTPTime, Role, TestSpec, ToolID, seconds, ticks
@@ -274,8 +272,7 @@ class Conductor:
         self._wish.on_step(Step.COLLECTING, 0.0)
         roles = (Role.CLIENT, Role.SERVER)
         accept = AcceptType.REJECT if self._has_failed() else AcceptType.ACCEPT
-        stops = [Deferred.fromCoroutine(self._result(role, accept)) for role in roles]
-        results: list[Any] = await gatherResults([stop.addErrback(_value) for stop in stops])
+        results = await settled([self._result(role, accept) for role in roles])
         for role, result in zip(roles, results, strict=True):
             if isinstance(result, Stopped):
                 self._keep(role, result, spec)
@@ -308,8 +305,3 @@ class Conductor:
 def _names(tools: Any) -> str:
     names = (str(tool.name).lower().replace("_", "-") for tool in ToolID if tool in tools)
     return ", ".join(names) or "none"
-
-
-def _value(failure: Any) -> BaseException:
-    value: BaseException = failure.value
-    return value

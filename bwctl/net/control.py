@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -26,8 +26,11 @@ from bwctl.control.legality import State
 from bwctl.control.server import ServerSession
 from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType, ProtocolError
+from bwctl.interfaces import ClientFacts, RequestFacts
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
+from bwctl.limits.keys import Key
+from bwctl.limits.quota import requester
 from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Application, Booking, BrokerService, Refusal
 from bwctl.net.ends import NoPeerAgent, make_agent
@@ -35,6 +38,7 @@ from bwctl.net.hook_input import HookEvent
 from bwctl.net.host import Host
 from bwctl.net.names import peer_names
 from bwctl.net.once import Once
+from bwctl.net.plugged import PluginFailure
 from bwctl.net.timers import Timer
 from bwctl.values import SID, SID_SIZE, IPAddress, Role
 from bwctl.wire.fields import Mode
@@ -67,10 +71,12 @@ class ControlProtocol(Protocol):
         self._deadline: Timer | None = None
         self._booking: Booking | None = None
         self._agent: PeerAgent | None = None
+        self._key: Deferred[Key | None] | None = None
         self._lost = False
         self.gone: Once[None] = Once()
         self._too_many = ""  # which bound on connections this one is beyond
         self._unread = False  # our transport's buffer is full
+        self._closing = False  # what was written goes out, no more is read
         self._turn: IDelayedCall | None = None
 
     # -- transport -------------------------------------------------------------------------------
@@ -116,7 +122,8 @@ class ControlProtocol(Protocol):
         """Answer what has come, unless our answers are not read; then go on in another turn."""
         try:
             for _ in range(_EVENTS_PER_TURN):
-                event = None if self._unread else self._session.next_event()
+                waits = self._unread or self._closing
+                event = None if waits else self._session.next_event()
                 if event is None:
                     return
                 _ANSWERS[type(event)](self, event)
@@ -164,6 +171,8 @@ class ControlProtocol(Protocol):
         self._disarm()
         if self._turn is not None:
             self._turn.cancel()
+        if self._key is not None:
+            self._key.cancel()
         self._release()
         if self._agent is not None:
             self._agent.abandon()
@@ -180,9 +189,12 @@ class ControlProtocol(Protocol):
 
     def finish(self) -> None:
         """End this connection, but let go out what was written; a second is enough."""
-        self._close("the daemon stops", "control.closed")
+        if not self._closing:
+            self._close("the daemon stops", "control.closed")
 
     def _arm(self, seconds: float) -> None:
+        if self._closing:
+            return
         self._disarm()
         self._deadline = self._host.timers.after(seconds, self._expire)
 
@@ -197,6 +209,7 @@ class ControlProtocol(Protocol):
     def _close(self, reason: str, event: str) -> None:
         self.log.info("closing {peer}: {reason}", peer=self._peer, reason=reason, event=event)
         self._disarm()
+        self._closing = True
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         # A client that does not read would keep the connection for ever.
@@ -207,18 +220,29 @@ class ControlProtocol(Protocol):
     def _on_greeted(self, event: asked.ClientGreeted) -> None:
         self._rtt = self._host.clock.mono() - self._greeted_at
         self._mode = event.mode
-        admission = self._host.probed.wait()
-        admission.addCallback(lambda _: self._admit(event)).addErrback(self._broken)
+        admission: Deferred[Any] = self._host.probed.wait()
+        admission.addCallback(lambda _: self._look_up(event))
+        admission.addCallback(self._admit, event).addErrback(self._broken)
 
-    def _admit(self, event: asked.ClientGreeted) -> None:
+    def _look_up(self, event: asked.ClientGreeted) -> Deferred[Key | None] | None:
+        """The client's key; a site's own store may take its time."""
+        if self._lost or event.mode is Mode.OPEN:
+            return None
+        self._key = self._host.key(event.user)
+        return self._key
+
+    def _admit(self, key: Key | None, event: asked.ClientGreeted) -> None:
         """Let the client in or turn it away, once it is known which testers there are."""
-        if self._lost:
+        if self._lost or self._closing:
             return
-        if not self._session.verify(self._host.keys.get(event.user)):
+        if not self._session.verify(key):
             self._turn_away(event)
             return
         self._user = event.user if event.mode is not Mode.OPEN else None
         limit_class = self._classify()
+        if limit_class is None or not self._may_be_open(limit_class):
+            self._turn_away(event)
+            return
         too_many = self._book.enter_class(self, limit_class)
         if too_many:
             self.log.info(
@@ -243,9 +267,24 @@ class ControlProtocol(Protocol):
         self.log.failure("control connection failed", failure=failure, event="control.broken")
         self.transport.abortConnection()
 
-    def _classify(self) -> LimitClass:
-        """The client's class, by the limits of this moment: they may have been read anew."""
-        return policy.classify(self._host.limits, self._peer, self._user, self._names)
+    def _facts(self) -> ClientFacts:
+        return ClientFacts(
+            address=self._peer, user=self._user, certificate_names=tuple(self._names)
+        )
+
+    def _classify(self) -> LimitClass | None:
+        """The client's class, by the limits of this moment: they may have been read anew.
+
+        None if a plugged-in policy fails.
+        """
+        try:
+            return self._host.classify(self._facts())
+        except PluginFailure:
+            return None
+
+    def _may_be_open(self, limit_class: LimitClass) -> bool:
+        """A policy's class may forbid the mode that the limits, by address alone, allowed."""
+        return self._mode is not Mode.OPEN or policy.allows_open_mode(limit_class)
 
     def _turn_away(self, event: asked.ClientGreeted) -> None:
         self.log.warn(
@@ -269,9 +308,11 @@ class ControlProtocol(Protocol):
         self._arm(self._host.control_timeout)
         held = self._booking if event.update else None
         if held is not None:
-            answer = self._broker.move(held, self._application(event.request, held.sid))
+            application = self._application(event.request, held.sid, moves=True)
+            answer = self._broker.move(held, application)
         else:
-            application = self._application(event.request, self._new_sid(event.request))
+            sid = self._new_sid(event.request)
+            application = self._application(event.request, sid, moves=False)
             answer = self._broker.reserve(application)
         if isinstance(answer, Refusal):
             self._booking = None
@@ -281,15 +322,38 @@ class ControlProtocol(Protocol):
         port = answer.port if answer.reservation.role is Role.SERVER else 0
         self.transport.write(self._session.grant(answer.reservation.start, answer.sid, port))
 
-    def _application(self, request: TestRequest, sid: SID) -> Application:
+    def _application(self, request: TestRequest, sid: SID, *, moves: bool) -> Application:
+        limit_class = self._classify()
+        objections: Sequence[str] = ("the policy failed",)
+        if limit_class is None:
+            limit_class = self._host.limits.default  # for the log: the answer is no
+        else:
+            objections = self._objections(request, limit_class, moves)
         return Application(
             request=request,
             sid=sid,
-            limit_class=self._classify(),
+            limit_class=limit_class,
             rtt=self._rtt,
             local_client=self._is_local(),
             client=f"{self._peer} ({self._user or 'open'})",
+            objections=objections,
+            requester=requester(self._peer, self._user, self._names),
         )
+
+    def _objections(
+        self, request: TestRequest, limit_class: LimitClass, moves: bool
+    ) -> Sequence[str]:
+        """What the site's own policy says."""
+        facts = RequestFacts(
+            client=self._facts(),
+            limit_class=limit_class.name,
+            spec=request.spec,
+            role=request.role,
+            earliest=request.time,
+            latest=request.latest or None,
+            moves=moves,
+        )
+        return self._host.plugged.denials(facts)
 
     def _is_local(self) -> bool:
         host = getattr(self.transport.getHost(), "host", None)
@@ -335,7 +399,8 @@ class ControlProtocol(Protocol):
         self._agent = agent
         finished, over = agent.finished.wait(), agent.over.wait()
         finished.addCallback(self._finished, agent, booking).addErrback(self._broken)
-        over.addCallback(self._tell_hooks, agent, booking).addErrback(self._broken)
+        self._book.agents.add(agent)
+        over.addCallback(self._over, agent, booking).addErrback(self._broken)
         self.transport.write(self._session.start(peer_port))
         agent.begin()
 
@@ -348,6 +413,7 @@ class ControlProtocol(Protocol):
     def _finished(self, outcome: Outcome, agent: PeerAgent, booking: Booking) -> None:
         """No process of the test is left: free the slot, then report."""
         self._broker.release(booking)
+        self._broker.measure(booking, outcome.output, booking.reservation.role)
         if self._agent is agent:
             self._agent, self._booking = None, None
         if self._lost:
@@ -357,11 +423,17 @@ class ControlProtocol(Protocol):
         self._arm(self._host.die_by if waiting else self._host.control_timeout)
         self._resume()
 
+    def _over(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:
+        self._book.agents.discard(agent)
+        self._tell_hooks(theirs, agent, booking)
+
     def _tell_hooks(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:
         """Both ends are done; a session whose tester never ran is no test (daemon.md 1.8)."""
         ours, reservation = agent.finished.value, booking.reservation
-        if self._host.hooks is None or ours is None or not agent.ran:
+        if ours is None or not agent.ran:
             return
+        if theirs is not None:
+            self._broker.measure(booking, theirs.output, reservation.role.other)
         event = HookEvent(
             spec=booking.spec,
             role=reservation.role,
@@ -376,7 +448,9 @@ class ControlProtocol(Protocol):
             other_output=theirs.output if theirs is not None else None,
             other_status=theirs.accept if theirs is not None else None,
         )
-        self._host.hooks.submit(event)
+        if self._host.hooks is not None:
+            self._host.hooks.submit(event)
+        self._host.plugged.tell(event, booking.tester)
 
     def _on_stop(self, event: Stopped) -> None:
         """The client is done. 0: it waits for the end of the test; else the test is to end now."""
@@ -402,6 +476,7 @@ class Connections:
 
     def __init__(self) -> None:
         self.open: set[ControlProtocol] = set()
+        self.agents: set[PeerAgent] = set()  # not over, though their connections may be gone
         self._by_peer: Counter[IPAddress] = Counter()
         self._by_class: Counter[str] = Counter()
         self._classes: dict[ControlProtocol, list[str]] = {}
@@ -453,14 +528,24 @@ class ControlFactory(ServerFactory):
         protocol.factory = self
         return protocol
 
+    def all_over(self) -> Deferred[list[None]]:
+        """Fires when all that there is now is gone: connections, testers, exchanges of results."""
+        waits: list[Deferred[Any]] = [one.gone.wait() for one in self.connections.open]
+        waits += [agent.over.wait() for agent in self.connections.agents]
+        return gatherResults(waits)
+
     async def drain(self) -> None:
         """Close every connection; over when no process of any test is left.
 
-        Tests that run get `die_by` seconds to come to their end; those that wait get none.
+        Tests that run get `die_by` seconds to come to their end; those that wait get none. Results
+        of those that have ended still go out.
         """
         running = [one for one in self.connections.open if one.agent and one.agent.ran]
         for protocol in self.connections.open - set(running):
-            protocol.abort()
+            if protocol.agent is None:
+                protocol.finish()
+            else:
+                protocol.abort()
         agents = [protocol.agent for protocol in running if protocol.agent is not None]
         over: Once[None] = Once()
         timers = [

@@ -111,25 +111,37 @@ def _connect(
         from twisted.protocols.tls import TLSMemoryBIOFactory
 
         factory = TLSMemoryBIOFactory(client.tls, True, attempt)
-    reactor.connectTCP(str(address), port, factory, CONNECT_TIMEOUT_S, bindAddress=source)
+    attempt.connector = reactor.connectTCP(
+        str(address), port, factory, CONNECT_TIMEOUT_S, bindAddress=source
+    )
     return attempt.done
 
 
 class _Attempt(ClientFactory):
-    """Gives the one protocol made beforehand; `done` tells how connecting went."""
+    """Gives the one protocol made beforehand; `done` tells how connecting went.
+
+    Cancelling `done` gives the attempt up.
+    """
 
     noisy = False
 
     def __init__(self, client: ControlClient) -> None:
         self._client = client
-        self.done: Deferred[None] = Deferred()
+        self._given_up = False
+        self.connector: Any = None
+        self.done: Deferred[None] = Deferred(self._give_up)
+
+    def _give_up(self, done: Deferred[None]) -> None:
+        self._given_up = True
+        self.connector.stopConnecting()
 
     def buildProtocol(self, addr: Any) -> ControlClient:
         self.done.callback(None)
         return self._client
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        self.done.errback(reason)
+        if not self._given_up:
+            self.done.errback(reason)
 
 
 def _unreached(name: str, address: IPAddress, port: int, error: ConnectError) -> SessionFailure:

@@ -31,10 +31,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from bwctl.errors import AcceptType
-from bwctl.values import NTP_UNIX_OFFSET, SID, IPAddress, NTPTime, Role, TestSpec, ToolID
+from bwctl.results import TestEnded
+from bwctl.values import NTP_UNIX_OFFSET, IPAddress, NTPTime, ToolID
 
 PIECE = 64 * 1024  # octets handed on at once
 
@@ -45,32 +44,7 @@ _MAYBE_TAG = re.compile(b"<([" + re.escape(_TAG_OCTETS + _DROPPED) + b"]*)>")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookEvent:
-    """A test that is over, as this daemon's post-hooks are told of it."""
-
-    spec: TestSpec
-    role: Role  # of this end in the tester
-    sid: SID
-    user: str | None  # None: open mode
-    limit_class: str
-    client: IPAddress  # of the control client
-    start: NTPTime  # reserved, not requested as in C
-    end: NTPTime  # reserved: start, duration and omitted seconds
-    output: bytes  # of this end
-    other_output: bytes | None  # None: the other end did not tell
-    status: AcceptType
-    other_status: AcceptType | None
-
-    @property
-    def sends(self) -> bool:
-        """Whether this end sends the data, under reverse flow too."""
-        return self.role is self.spec.sender
-
-    @property
-    def size(self) -> int:
-        """Octets of both outputs."""
-        return len(self.output) + len(self.other_output or b"")
+HookEvent = TestEnded
 
 
 def hook_input(event: HookEvent, name: Callable[[IPAddress], str] = str) -> Iterator[bytes]:

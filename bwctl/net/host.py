@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
+
 from bwctl.broker.broker import ResourceBroker
 from bwctl.broker.ports import PortPool
 from bwctl.broker.timetable import Timetable
 from bwctl.control.session import MAX_RESULT
 from bwctl.control.timing import OVERRUN
-from bwctl.interfaces import ITester
+from bwctl.interfaces import ClientFacts, ITester
 from bwctl.limits.classes import LimitClass, Limits, only_class
-from bwctl.limits.keys import KeyRing
+from bwctl.limits.keys import Key, KeyRing
+from bwctl.limits.policy import classify
 from bwctl.net.clock import IClock
 from bwctl.net.hooks import HookRunner
 from bwctl.net.once import Once
+from bwctl.net.plugged import Plugged
 from bwctl.net.process import MAX_OUTPUT
+from bwctl.net.quotas import Quotas
 from bwctl.net.timers import Timers
 from bwctl.values import NTPTime, ToolID
 from bwctl.wire.fields import ALL_MODES, Mode
@@ -61,7 +66,12 @@ class Host:
     max_output: int = MAX_OUTPUT
     versions: dict[str, str] = field(default_factory=dict)  # of the testers found here
     hooks: HookRunner | None = None
+    plugged: Plugged = field(default_factory=Plugged)
     probed: Once[None] = field(default_factory=Once)  # fires when all testers were looked for
+    quotas: Quotas = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.quotas = Quotas(self.clock)
 
     @property
     def tools(self) -> ToolID:
@@ -81,3 +91,19 @@ class Host:
     def pool(self, tester: ITester) -> PortPool:
         """The ports that a tester's server takes."""
         return self.ports.get(tester.name, self.test_ports)
+
+    def key(self, identity: str) -> Deferred[Key | None]:
+        """The key of an identity, from the plugged-in key store or from the key file."""
+        if self.plugged.key_store is None:
+            return succeed(self.keys.get(identity))
+        return self.plugged.key(identity, self.reactor)
+
+    def classify(self, client: ClientFacts) -> LimitClass:
+        """The class of a client, by the plugged-in policy or by the limits file.
+
+        Raises:
+            PluginFailure: the policy failed.
+        """
+        chosen = self.plugged.limit_class(client, self.limits)
+        names = client.certificate_names
+        return chosen or classify(self.limits, client.address, client.user, names)

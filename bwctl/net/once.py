@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Coroutine, Iterable
+from typing import Any, Generic, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 T = TypeVar("T")
 
@@ -47,3 +48,22 @@ class Once(Generic[T]):
     def _leave(self, waiter: Deferred[T]) -> None:
         if waiter in self._waiters:
             self._waiters.remove(waiter)
+
+
+async def settled(tasks: Iterable[Coroutine[Deferred[Any], Any, Any]]) -> list[Any]:
+    """Results of coroutines that run side by side, once all are done; errors stand for themselves.
+
+    Raises:
+        CancelledError: one of them was cancelled; an error of another does not hide that.
+    """
+    running: list[Deferred[Any]] = [Deferred.fromCoroutine(task) for task in tasks]
+    results: list[Any] = await gatherResults([one.addErrback(_value) for one in running])
+    for result in results:
+        if isinstance(result, CancelledError):
+            raise result
+    return results
+
+
+def _value(failure: Any) -> BaseException:
+    value: BaseException = failure.value
+    return value

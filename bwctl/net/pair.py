@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, race
 
 from bwctl.control.client import Identity, Opened
 from bwctl.control.session import MAX_RESULT
@@ -17,14 +17,18 @@ from bwctl.net.client import ControlClient
 from bwctl.net.clock import IClock
 from bwctl.net.dial import adopt_pair, reach, resolve, source_towards
 from bwctl.net.failures import SessionFailure
+from bwctl.net.once import Once, settled
 from bwctl.net.timers import Timers
 from bwctl.results import ClockReading
 from bwctl.values import IPAddress, seconds, ticks
 
 if TYPE_CHECKING:  # a client between two daemons never needs them
+    from bwctl.net.control import ControlFactory
     from bwctl.net.host import Host
     from bwctl.net.probe import Probe
     from bwctl.net.tls import ClientTLS
+
+_CLOSING_S = 5.0  # a tester is killed within two seconds, its guard one later
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +107,55 @@ class OpenEnd:
 
 
 @dataclass(slots=True, eq=False)
+class Held:
+    """What has to be given back: connections, and the parts of an end that the client runs."""
+
+    clients: list[ControlClient] = field(default_factory=list)
+    factory: ControlFactory | None = None
+    probe: Probe | None = None
+
+    def close(self) -> None:
+        """Begin to give all of it back; harmless when done already."""
+        for client in self.clients:
+            client.close()
+        if self.probe is not None:
+            self.probe.stop()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is left."""
+        connected = any(one.connected and not one.lost.fired for one in self.clients)
+        inside = self.factory is not None and not self.factory.all_over().called
+        probing = self.probe is not None and not self.probe.ended().called
+        return not (connected or inside or probing)
+
+    async def gone(self, timers: Timers) -> None:
+        """After `close`: until nothing is left, or should be."""
+        waits: list[Deferred[Any]] = [
+            client.lost.wait() for client in self.clients if client.connected
+        ]
+        if self.probe is not None:
+            waits.append(self.probe.ended())
+        if self.factory is not None:
+            waits.append(self.factory.all_over())
+        enough: Once[None] = Once()
+        timer = timers.after(_CLOSING_S, enough.fire, None)
+        either: list[Deferred[Any]] = [gatherResults(waits), enough.wait()]
+        await race(either)
+        timer.cancel()
+        for client in self.clients:
+            if client.connected and not client.lost.fired:
+                client.transport.abortConnection()
+
+
+@dataclass(slots=True, eq=False)
 class Pair:
     """Receiver and sender, both open."""
 
     receiver: OpenEnd
     sender: OpenEnd
+    held: Held
     notes: list[str] = field(default_factory=list)
-    probe: Probe | None = None
 
     @property
     def usable(self) -> bool:
@@ -118,10 +164,7 @@ class Pair:
 
     def close(self) -> None:
         """End both connections."""
-        self.receiver.client.close()
-        self.sender.client.close()
-        if self.probe is not None:
-            self.probe.stop()
+        self.held.close()
 
 
 class Opener:
@@ -129,9 +172,8 @@ class Opener:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._opening: list[ControlClient] = []
+        self.held = Held()
         self._notes: list[str] = []
-        self._probe: Probe | None = None
 
     async def open(self, receiver: EndWish, sender: EndWish) -> Pair:
         """Both ends, in one address family.
@@ -142,17 +184,10 @@ class Opener:
         try:
             pair = await self._open(receiver, sender)
         except BaseException:
-            self._close_all()
-            if self._probe is not None:
-                self._probe.stop()
+            self.held.close()
             raise
-        pair.notes, pair.probe = self._notes, self._probe
+        pair.notes = self._notes
         return pair
-
-    def _close_all(self) -> None:
-        for client in self._opening:
-            client.close()
-        self._opening.clear()
 
     async def _open(self, receiver: EndWish, sender: EndWish) -> Pair:
         if receiver.is_local and sender.is_local:
@@ -164,7 +199,7 @@ class Opener:
             ends = [*ends, local] if sender.is_local else [local, *ends]
         self._replace_loopback(ends)
         first, second = ends
-        return Pair(first, second)
+        return Pair(first, second, self.held)
 
     async def _open_named(self, wishes: Sequence[EndWish]) -> list[OpenEnd]:
         reactor = self._around.reactor
@@ -177,7 +212,7 @@ class Opener:
                 if error.code not in ("unreachable", "refused"):
                     raise
                 failure = failure or error
-                self._close_all()  # the other end may have answered in this family
+                self.held.close()  # the other end may have answered in this family
         assert failure is not None, "there is at least one family"
         raise failure
 
@@ -204,12 +239,10 @@ class Opener:
         version: int,
     ) -> list[OpenEnd]:
         opening = [
-            Deferred.fromCoroutine(
-                self._open_one(wish, [one for one in some if one.version == version])
-            )
+            self._open_one(wish, [one for one in some if one.version == version])
             for wish, some in zip(wishes, addresses, strict=True)
         ]
-        results: list[Any] = await gatherResults([one.addErrback(_value) for one in opening])
+        results = await settled(opening)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -231,7 +264,7 @@ class Opener:
             max_result=around.max_result,
             tls=_client_tls(wish),
         )
-        self._opening.append(client)
+        self.held.clients.append(client)
         return client
 
     async def _opened(self, wish: EndWish, client: ControlClient, address: IPAddress) -> OpenEnd:
@@ -258,10 +291,11 @@ class Opener:
         if self._around.local_host is None:
             raise SessionFailure("refused", "there is no local daemon, and none is to be made")
         host = self._around.local_host()
-        self._probe = Probe(host)
-        self._probe.begin()
+        self.held.probe = Probe(host)
+        self.held.probe.begin()
+        self.held.factory = ControlFactory(host)
         client = self._client(replace(wish, identity=Identity()))
-        adopt_pair(self._around.reactor, ControlFactory(host), client)
+        adopt_pair(self._around.reactor, self.held.factory, client)
         end = await self._opened(wish, client, address)
         end.private = True
         return end
@@ -289,8 +323,3 @@ def _client_tls(wish: EndWish) -> ClientTLS | None:
         return ClientTLS(wish.host, files)
     except CertificateError as error:
         raise SessionFailure("authentication", str(error)) from error
-
-
-def _value(failure: Any) -> BaseException:
-    value: BaseException = failure.value
-    return value

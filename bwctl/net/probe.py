@@ -44,6 +44,10 @@ class Probe:
         for process in self._running:
             process.kill()
 
+    def ended(self) -> Deferred[list[Ended]]:
+        """Fires when no probe runs any more."""
+        return gatherResults([process.ended.wait() for process in self._running])
+
     async def _look(self, tester: ITester) -> None:
         version = await self._version(tester)
         if version is None:

@@ -42,6 +42,11 @@ class Ended:
         return self.exit_status == 0
 
 
+def output_cut(most: int) -> bytes:
+    """The line where output beyond a bound is missing."""
+    return b"\nbwctl: output cut here: more than %d octets\n" % most
+
+
 class TesterProcess(ProcessProtocol):
     """Runs one command line, keeps its output, and ends it for certain.
 
@@ -69,6 +74,7 @@ class TesterProcess(ProcessProtocol):
         self._cut = False
         self._stopping = False
         self._tied = True  # the lifeline is there
+        self._exited = False  # the guard is gone, though its pipes may be open
         self._step: Timer | None = None
 
     def start(
@@ -99,7 +105,7 @@ class TesterProcess(ProcessProtocol):
         self._output += data[:room]
         if len(data) > room and not self._cut:
             self._cut = True
-            self._output += b"\nbwctl: output cut here: more than %d octets\n" % self._max_output
+            self._output += output_cut(self._max_output)
         if self._on_output is not None:
             self._on_output(data)
 
@@ -115,13 +121,13 @@ class TesterProcess(ProcessProtocol):
 
     def stop(self) -> None:
         """Ask the tester to end; called again it changes nothing."""
-        if not self._stopping and not self.ended.fired:
+        if not self._stopping and not self._exited:
             self._stopping = True
             self._signal_next(list(self._stop_signals))
 
     def kill(self) -> None:
         """End the tester at once, with all that it started."""
-        if not self.ended.fired:
+        if not self._exited:
             self._stopping = True
             self._cut_lifeline()
 
@@ -155,6 +161,7 @@ class TesterProcess(ProcessProtocol):
 
     def processExited(self, reason: Failure = connectionDone) -> None:
         """The guard is gone; if somebody else keeps its pipes open, we close them soon."""
+        self._exited = True
         self._later(_GRACE_S, self._close_pipes)
 
     def _close_pipes(self) -> None:
@@ -166,6 +173,7 @@ class TesterProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure = connectionDone) -> None:
         """Reaped, and all pipes are closed."""
+        self._exited = True
         if self._step is not None:
             self._step.cancel()
         value = reason.value

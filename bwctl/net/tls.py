@@ -13,6 +13,7 @@ from service_identity.exceptions import CertificateError as CertificateNotForSer
 from service_identity.exceptions import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
+from twisted.internet.error import VerifyError
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
@@ -20,6 +21,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.ssl import (
     Certificate,
     CertificateOptions,
+    KeyPair,
     PrivateCertificate,
     TLSVersion,
     optionsForClientTLS,
@@ -76,11 +78,13 @@ def load_own(files: Files) -> tuple[PrivateCertificate, list[Certificate]]:
     key = _read(files.key, "key file") if files.key else pem
     try:
         chain = [Certificate.loadPEM(one) for one in _blocks(pem)]
-        own = PrivateCertificate.loadPEM(key + b"\n" + chain[0].dumpPEM())
+        own = PrivateCertificate.fromCertificateAndKeyPair(
+            chain[0], KeyPair.load(key, crypto.FILETYPE_PEM)
+        )
         own.options().getContext().check_privatekey()
-    except (crypto.Error, SSL.Error, IndexError, ValueError) as error:
+    except (crypto.Error, SSL.Error, VerifyError, IndexError, ValueError) as error:
         names = " and ".join(filter(None, (files.certificate, files.key)))
-        raise CertificateError(f"{names}: not a PEM certificate with its key") from error
+        raise CertificateError(f"{names}: not a PEM certificate and the key to it") from error
     return own, chain[1:]
 
 

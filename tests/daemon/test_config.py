@@ -121,6 +121,7 @@ class ValueTests(SynchronousTestCase):
         ("overrun 0.5", "overrun", 0.5),
         ("max_result_size 64m", "max_result_size", 64_000_000),
         ("strict_limits off", "strict_limits", False),
+        ("quota_file /var/lib/q", "quota_file", "/var/lib/q"),
         ("log_format JSON", "log_format", "json"),
         ("log_file /l", "log_file", "/l"),
         ("tls_port 443", "tls_port", 443),
@@ -128,6 +129,10 @@ class ValueTests(SynchronousTestCase):
         ("tls_key /k", "tls_key", "/k"),
         ("tls_client_ca /a", "tls_client_ca", "/a"),
         ("tls_require_client", "tls_require_client", True),
+        ("key_store ldap", "key_store", "ldap"),
+        ("policy weekdays", "policy", "weekdays"),
+        ("clock_source chrony", "clock_source", "chrony"),
+        ("result_sink a\nresult_sink b", "result_sinks", ("a", "b")),
     ]
 
     def test_accepted(self) -> None:

@@ -26,6 +26,7 @@ class FileTests(SynchronousTestCase):
 
     def write(self, text: str | bytes, mode: int = 0o600) -> None:
         octets = text if isinstance(text, bytes) else text.encode()
+        Path(self.path).unlink(missing_ok=True)
         Path(self.path).write_bytes(octets)
         os.chmod(self.path, mode)
 

@@ -205,7 +205,7 @@ class StartTests(DaemonTestCase):
     def test_strangers_on_the_peer_port(self) -> None:
         """Garbage, wrong keys and open-mode strangers neither use up nor end a session."""
         with self.checked(), self.opened() as client:
-            granted = client.ask(request(client.time().time + ticks(2), client=ADDRESS))
+            granted = client.ask(request(client.time().time + ticks(9), client=ADDRESS))
             port = client.start().peer_port
             for _ in range(20):
                 with socket.create_connection((ADDRESS, port), 5) as garbage:

@@ -90,7 +90,11 @@ class TLSTests(SynchronousTestCase):
         """A daemon does not start with files that it cannot use, and names them."""
         for options, text in (
             ("tls_cert /no/such/file\n", "/no/such/file: No such file"),
-            (f"tls_cert {self.ca.file}\n", "not a PEM certificate with its key"),
+            (f"tls_cert {self.ca.file}\n", "not a PEM certificate and the key to it"),
+            (
+                f"tls_cert {self.partner}\ntls_key {self.ca.issue('k', file='k.pem')}\n",
+                "k.pem: not a PEM certificate and the key to it",
+            ),
             (
                 f"tls_cert {self.partner}\ntls_client_ca {__file__}\n",
                 "no certificate in it",

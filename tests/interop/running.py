@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+from unittest import SkipTest
 
 from tests.interop.cells import OURS, C, Cell
 from tests.support.daemons import (
@@ -22,12 +23,12 @@ from tests.support.daemons import (
     Ran,
     client_c,
     client_ours,
-    lacking,
     running,
     start,
     until,
 )
 from tests.support.ports import nuttcp_turn
+from tests.support.testers import need
 
 UDP_RATE = 10_000_000  # bit/s
 TCP_RATE = 100_000_000  # where the tester can keep to one: other tests run beside this one
@@ -43,11 +44,13 @@ _NUTTCP = re.compile(r"^nuttcp-([rt]): +([0-9.]+) MB in +[0-9.]+ real seconds", 
 _MODE_NAMES = {"O": "OPEN", "A": "AUTHENTICATED", "E": "ENCRYPTED"}
 
 
-def obstacle(cell: Cell) -> str:
-    """Why a cell cannot be run here; empty where it can."""
+def require(cell: Cell) -> None:
+    """Raise SkipTest where a cell cannot be run."""
+    if NO_C:
+        raise SkipTest(NO_C)
     if cell.kind == "ipv6" and not _has_ipv6():
-        return "loopback has no IPv6 here"
-    return NO_C or lacking(cell.tester)
+        raise SkipTest("loopback has no IPv6 here")
+    need(cell.tester)
 
 
 def _has_ipv6() -> bool:
@@ -63,7 +66,9 @@ def run(cell: Cell) -> None:
 
     Raises:
         AssertionError: it did not go as it should; the text has what the programs wrote.
+        SkipTest: it cannot be run here.
     """
+    require(cell)
     with ExitStack() as stack:
         ends = [
             End(option, mode, stack.enter_context(running(start(kind, address, cell.options)))[0])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.interop.cells import CELLS, Cell
-from tests.interop.running import obstacle, run
+from tests.interop.running import run
 
 
 class InteropTests(SynchronousTestCase):
@@ -16,8 +16,6 @@ class InteropTests(SynchronousTestCase):
 
 def _method(cell: Cell) -> Callable[[InteropTests], None]:
     def test(self: InteropTests) -> None:
-        if reason := obstacle(cell):
-            raise SkipTest(reason)
         run(cell)
 
     test.__doc__ = f"{cell.trio.title}: {cell.tester} {cell.protocol}, {cell.kind}."

@@ -35,6 +35,7 @@ def spec(tool: ToolID = ToolID.IPERF3, **fields: Any) -> TestSpec:
 def facts(tool: ToolID = ToolID.IPERF3, **fields: Any) -> Facts:
     """Facts from fields of either Facts or TestSpec."""
     names = ("role", "fuzz", "start", "local_client", "clock_synchronised", "allow_unsync")
+    names += ("local_start",)
     own = {name: fields.pop(name) for name in names if name in fields}
     defaults = {"role": Role.CLIENT, "fuzz": ticks(1.7), "now": NOW}
     return Facts(spec=spec(tool, **fields), **{**defaults, **own})

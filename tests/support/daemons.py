@@ -13,6 +13,7 @@ C BWCTL is used where the environment variable BWCTL_C_BIN names the directory o
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -31,13 +32,6 @@ from tests.support.ports import Block, take_block
 C_BIN = os.path.abspath(os.environ.get("BWCTL_C_BIN", "")) if os.environ.get("BWCTL_C_BIN") else ""
 NO_C = "" if C_BIN else "BWCTL_C_BIN does not name the directory of C BWCTL's bwctl and bwctld"
 """Why tests with C programs are skipped; empty where they are not."""
-
-
-def lacking(*testers: str) -> str:
-    """Why tests with these testers are skipped; empty where they are here, or have to be."""
-    missing = [one for one in testers if not shutil.which(one)]
-    required = os.environ.get("REQUIRE_TESTERS") == "1"
-    return f"not installed here: {', '.join(missing)}" if missing and not required else ""
 
 
 OPTIONS = "allow_unsync\nroot_folly\n"
@@ -173,6 +167,7 @@ class Daemon:
                 continue
         shutil.rmtree(self.directory, ignore_errors=True)
         self.ports.release()
+        atexit.unregister(self.kill)
 
 
 def start_ours(
@@ -205,14 +200,15 @@ def start_c(
     arguments: Sequence[str] = (),
 ) -> Daemon:
     """Start a C daemon; the same arguments as `start_ours`. Only where NO_C is empty."""
+    assert C_BIN, NO_C
     daemon = _prepare("C", address, "log_location\n" + options, limits, keys)
     folders = ["-c", str(daemon.directory), "-R", str(daemon.run_directory)]
     return _start(daemon, [f"{C_BIN}/bwctld", *folders, "-f", "-Z", *arguments], _c_is_ready)
 
 
-def start(kind: str, address: str, options: str = "") -> Daemon:
+def start(kind: str, address: str, options: str = "", *, limits: str = LIMITS) -> Daemon:
     """`start_ours` or `start_c`, by "ours" or "C"."""
-    return {"ours": start_ours, "C": start_c}[kind](address, options)
+    return {"ours": start_ours, "C": start_c}[kind](address, options, limits=limits)
 
 
 @contextmanager
@@ -250,6 +246,7 @@ def _start(daemon: Daemon, command: Sequence[str], ready: Callable[[Daemon], boo
             stderr=log,
             env=os.environ | {"TMPDIR": str(daemon.run_directory)},
         )
+    atexit.register(daemon.kill)  # for a test that fails before it can stop the daemon
     is_over = lambda: daemon.process.poll() is not None or ready(daemon)  # noqa: E731
     in_time = until(is_over, START_S)
     if not in_time or daemon.process.poll() is not None:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import re
 
-from bwctl.cli.exits import ExitStatus
-from bwctl.cli.output import sanitise
 from bwctl.errors import AcceptType
-from bwctl.results import EndResult, Failure, Side, TestResult
-from bwctl.values import Kind
+from bwctl.results import EndResult, ExitStatus, Failure, Side, TestResult
+from bwctl.text import sanitise
+from bwctl.values import Kind, Role
 
 _CUT_OFF = "its daemon went away, or the connection to it broke"
 _SEE_OUTPUT = "-x -v shows what both ends wrote"
 _CLOCK_NOTE = "the other end's clock is"
 _NOTE = re.compile(rb"^bwctl: ([^\n]*)$", re.MULTILINE)
-_ECHOES = ("remote peer cancelled test", "exec_line:", "stop_endpoint:", "stop_tool:")
+_DEAF = "the other end's tester does not listen"
+_HUNG = b"bwctl: local tool did not complete in allocated time frame"
+_ECHOES = (
+    "remote peer cancelled test",
+    "start_endpoint:",
+    "run_endpoint: ",
+    "run_tool: ",
+    "exec_line:",
+    "start_tool:",
+    "stop_tool:",
+    "stop_endpoint:",
+)
+_VAGUE = ("no total found in the output", "no result found in the output")
 
 
 def judge(result: TestResult) -> Failure | None:
@@ -36,6 +47,9 @@ def _bad_end(result: TestResult) -> Failure | None:
         return None
     side, end, status = max(bad, key=_guilt)
     text = _reason(end)
+    if text == _DEAF:  # so it is the other end's that hangs
+        side, end = next(one for one in result.ends() if one[0] is not side)
+        text = "its tester does not listen"
     where = f"{side.value} {end.host}"
     if _CLOCK_NOTE in text:
         hint = "synchronise both clocks, or widen sync_fuzz of the daemons"
@@ -44,20 +58,32 @@ def _bad_end(result: TestResult) -> Failure | None:
     return kind.failure(f"the test failed at {where}: {text}", _SEE_OUTPUT)
 
 
-def _guilt(bad: tuple[Side, EndResult, AcceptType | None]) -> tuple[int, bool]:
+def _guilt(bad: tuple[Side, EndResult, AcceptType | None]) -> tuple[int, bool, bool, bool]:
+    """Where both testers had to be killed, the server waited for a client that hung."""
     _, end, status = bad
-    return (status.severity if status is not None else 0, end.ended_first)
+    hung = _HUNG in end.raw
+    severity = status.severity if status is not None else 0
+    return (severity, hung, hung and end.role is Role.CLIENT, end.ended_first)
 
 
 def _reason(end: EndResult) -> str:
     """What the end says went wrong: the tester's complaint, or the daemon's last remark."""
     notes = [sanitise(note) for note in _NOTE.findall(end.raw)]
-    telling = [note for note in notes if not note.startswith(_ECHOES)]
+    complaint = _complaint_of(end)
+    repeated = f"{end.report.tool}: {complaint}" if end.report is not None else None
+    telling = [note for note in notes if not note.startswith(_ECHOES) and note != repeated]
     clock = [note for note in telling if _CLOCK_NOTE in note]
-    complaint = end.report.error if end.report is not None else None
-    if clock or complaint is None:
-        return (clock or telling or notes or ["it ended abnormally"])[-1]
-    return f"{end.report.tool if end.report else ''}: {' '.join(sanitise(complaint).split())}"
+    said = bool(complaint) and not complaint.startswith("bwctl: ") and complaint not in _VAGUE
+    if clock or (telling and not said):
+        return (clock or telling)[-1]
+    if complaint and repeated:
+        return repeated
+    return (notes or ["it ended abnormally"])[-1]
+
+
+def _complaint_of(end: EndResult) -> str:
+    error = end.report.error if end.report is not None else None
+    return " ".join(sanitise(error).split()) if error else ""
 
 
 def _complaint(result: TestResult) -> Failure | None:
@@ -65,8 +91,8 @@ def _complaint(result: TestResult) -> Failure | None:
     end = result.end(result.results_role)
     if end is None or end.report is None or end.report.error is None:
         return None
-    text = " ".join(sanitise(end.report.error).split())
-    return ExitStatus.TEST_FAILED.failure(f"{end.report.tool} at {end.host}: {text}", _SEE_OUTPUT)
+    text = f"{end.report.tool} at {end.host}: {_complaint_of(end)}"
+    return ExitStatus.TEST_FAILED.failure(text, _SEE_OUTPUT)
 
 
 def _missing_end(result: TestResult) -> Failure | None:

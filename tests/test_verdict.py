@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.cli.exits import ExitStatus
-from bwctl.cli.verdict import judge
 from bwctl.errors import AcceptType
-from bwctl.results import EndResult, TestResult
+from bwctl.results import EndResult, ExitStatus, TestResult
 from bwctl.values import Report, Role, ToolID
+from bwctl.verdict import judge
 from tests.cli.results import GOOD, RECEIVER, SENDER, SPEC, report, with_reports
 
 
