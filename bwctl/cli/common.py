@@ -120,7 +120,7 @@ def ends(kind: Kind) -> Group:
                 field="local_address",
                 metavar="ADDRESS",
                 read=local_address,
-                help="address or interface from which the daemons are contacted",
+                help="local address from which the daemons are contacted",
                 more="The addresses of the test itself do not change.",
             ),
             Opt(
@@ -166,14 +166,14 @@ def ends(kind: Kind) -> Group:
                 short="E",
                 long="no_endpoint",
                 field="no_endpoint",
-                help="the end that is the tester's server needs no daemon",
+                help="not supported yet: the end that is the tester's server needs no daemon",
             ),
             Opt(
                 long="tester_port",
                 field="tester_port",
                 metavar="PORT",
                 read=parse_port,
-                help="port of the tester at the end without a daemon; only with -E",
+                help="not supported yet: port of the tester at the end without a daemon",
             ),
         ),
     )

@@ -26,8 +26,8 @@ _DESCRIPTION = (
 
 _HOSTS = (
     "HOST is NAME, ADDRESS, NAME:PORT, ADDRESS:PORT, [ADDRESS] or [ADDRESS]:PORT. An IPv6 address "
-    "with a port needs the brackets. The name of a network interface stands for this host with "
-    "the address of that interface. The default port is 4823.",
+    "with a port needs the brackets. The default port is 4823. bwctls:// in front, as in "
+    "bwctls://NAME, means TLS, with the default port 4824; --tls means it for all.",
 )
 
 _AUTHENTICATION = (

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 import bwctl
+from bwctl.daemon import preflight
 from bwctl.errors import CertificateError, ConfigurationError, Problem
 
 _OVERRIDING = {
@@ -97,13 +96,17 @@ class Options(usage.Options):
         try:
             self.configuration = self.read()
         except (ConfigurationError, CertificateError) as error:
-            raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
-        if self["check"] or self["as"]:
-            self._check()
-        self._refuse_root()
-        self._try_port()
-        self._try_hooks()
-        self._prepare_files()
+            _end(str(error))
+        if self["as"]:
+            self._report([])
+        settings = self.configuration.settings
+        problems = [*preflight.problems(settings), *self._prepare_files()]
+        if self["check"]:
+            self._report(problems)
+        twistd: dict[str, Any] = self.parent or {}
+        problems += preflight.start_problems(settings, bool(twistd.get("uid")))
+        if problems:
+            _end("\n".join(problems))
 
     def read(self) -> Any:
         """The Configuration that the three files hold now.
@@ -118,17 +121,18 @@ class Options(usage.Options):
         )
         return configuration
 
-    def _check(self) -> None:
-        """Print what the configuration means, warnings on stderr, and exit."""
+    def _report(self, problems: list[str]) -> NoReturn:
+        """Print what the configuration means, and exit; problems of this host on stderr."""
         from bwctl.daemon.check import UnknownRequester, report
 
         for warning in self.warnings:
             print(f"warning: {warning}", file=sys.stderr)
         try:
-            text = report(self.configuration, self["as"] or "")
+            print(report(self.configuration, self["as"] or ""), end="")
         except UnknownRequester as error:
             raise usage.UsageError(f"--as: {error}") from error
-        print(text, end="")
+        if problems:
+            _end("\n".join(problems))
         raise SystemExit(0)
 
     def _check_clock(self) -> None:
@@ -138,45 +142,12 @@ class Options(usage.Options):
         print(text, end="")
         raise SystemExit(0 if synchronised else 1)
 
-    def _refuse_root(self) -> None:
-        """Find the user and group to become; being root in the end has to be asked for."""
-        from bwctl.daemon.service import final_ids
-
-        settings = self.configuration.settings
-        try:
-            uid, _ = final_ids(settings)
-        except KeyError as error:
-            raise usage.UsageError(f"bwctld cannot start: {error.args[0]}") from error
-        twistd: dict[str, Any] = self.parent or {}
-        if os.getuid() or uid or settings.root_folly or twistd.get("uid"):
-            return
-        raise usage.UsageError(
-            "bwctld does not run as root unless told to: name a user (-U bwctl), or give -f"
-        )
-
-    def _try_port(self) -> None:
-        """Tell the starter that the port cannot be had, before a daemon is made and fails."""
-        from bwctl.daemon.service import interface
-
-        settings = self.configuration.settings
-        host, port = interface(settings), settings.listen.port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind((host, port))
-            except OSError as error:
-                raise usage.UsageError(
-                    f"bwctld cannot listen on {host or '*'} port {port}: {error.strerror}"
-                ) from error
-
-    def _prepare_files(self) -> None:
+    def _prepare_files(self) -> list[str]:
         """Make sure of the log and of the pid files, as far as that goes before the daemon."""
         from bwctl.daemon.log import DaemonLog
         from bwctl.daemon.pidfile import PidFileError, PidFiles
 
         settings = self.configuration.settings
-        self.pid_files = None
         if settings.var_dir is not None:
             self.pid_files = PidFiles(os.path.abspath(settings.var_dir))
         try:
@@ -184,30 +155,16 @@ class Options(usage.Options):
                 self.pid_files.check()
             self.daemon_log = DaemonLog(settings, self.parent)
         except PidFileError as error:
-            raise usage.UsageError(f"bwctld cannot start:\n{error}") from error
+            return [str(error)]
         except OSError as error:
-            text = f"bwctld cannot write its log {error.filename}: {error.strerror}"
-            raise usage.UsageError(text) from error
-
-    def _try_hooks(self) -> None:
-        """Ask each hook whether it can work here, as C does (daemon.md 1.8)."""
-        problems = list(filter(None, map(_hook_problem, self.configuration.settings.post_hooks)))
-        if problems:
-            raise usage.UsageError("bwctld cannot start:\n" + "\n".join(problems))
+            return [f"cannot write the log {error.filename}: {error.strerror}"]
+        return []
 
 
-def _hook_problem(hook: str) -> str | None:
-    """Why a hook cannot be used; None if it can."""
-    command = [hook, "--validate"]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
-    except OSError as error:
-        return f"post_hook {hook}: {error.strerror}"
-    except subprocess.TimeoutExpired:
-        return f"post_hook {hook}: --validate took more than 10 s"
-    if done.returncode or not done.stdout.startswith(b"Status: OK"):
-        return f"post_hook {hook}: --validate has to print 'Status: OK' and exit with 0"
-    return None
+def _end(reason: str) -> NoReturn:
+    """What is wrong is in the files or on the host: the usage of options would only hide it."""
+    sys.stderr.write(f"bwctld cannot start:\n{reason}\n")
+    raise SystemExit(1)
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:

@@ -30,6 +30,7 @@ ONE_SIDED: Final = "the figures of one of the two ends are missing"
 Values = Mapping[str, str]
 
 _FAILURE: Final = re.compile(r"(?:\bError: |^(?=connect failed: |invalid ))(.+)")
+_VERBOSE: Final = re.compile(r"^bwctl: (?:exec_line|(?:start|run|stop)_(?:endpoint|tool)):")
 _VERSION: Final = re.compile(r"^nuttcp-[tr]: v([0-9][0-9A-Za-z.]{0,20}):")
 _SIDE: Final = re.compile(r"^nuttcp-([tr]): ")
 _N: Final = r"([0-9.]{1,24})"
@@ -54,10 +55,9 @@ _TEXT: Final[Sequence[tuple[re.Pattern[str], tuple[str, ...]]]] = tuple(
 
 def read(output: bytes, spec: TestSpec, role: Role) -> Report:
     """The Report of one end. The one-shot server says nothing, which is no error of its own."""
-    text = text_of(output)
-    if role is Role.SERVER and not text.strip():
+    lines = lines_of(text_of(output))
+    if role is Role.SERVER and all(map(_VERBOSE.match, lines)):
         return Report(tool="nuttcp")
-    lines = lines_of(text)
     sides, rows = collect(lines)
     sent, received = half(sides["t"]), half(sides["r"])
     one_sided = (sent is None) is not (received is None)

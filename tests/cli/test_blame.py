@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -161,13 +161,35 @@ class BlameTests(SynchronousTestCase):
         self.assertEqual(ran.status, 13, ran.report)
         self.assertIn("waiting for the time slot, 1", ran.stderr)  # more than 100 s
         self.assertLess(ran.seconds, 15)
-        self.assertEqual(until(lambda: "REJECT" in self.receiver.log(), 5), True)
 
+        self.far_future()
         self.dual_stack()
+
+    def far_future(self) -> None:
+        """The sender cannot connect, long before the test: it says so, and at once."""
+
+        def to_a_closed_port(octets: bytes) -> bytes:
+            is_ack = len(octets) == 32 and octets[:2] == bytes(2) and not any(octets[4:])
+            port = int.from_bytes(octets[2:4], "big")
+            return b"\0\0\0\1" + octets[4:] if is_ack and first <= port <= last else octets
+
+        first, last = map(int, self.receiver.ports.peer.split("-"))
+        with opened(RECEIVER, self.receiver.ports.control) as busy:
+            at = busy.time().time + ticks(10)
+            long = request(at, server=RECEIVER, client=SENDER, duration=100)
+            self.assertEqual(busy.ask(long).accept, AcceptType.ACCEPT)
+            with _relay(self.receiver, "127.0.0.86", to_a_closed_port) as events:
+                where = f"127.0.0.86:{self.receiver.ports.control}"
+                ran = run_ours("-a", "0.1", "-c", where, "-s", self.sender.node, "-t", "15")
+        self.assertEqual(ran.status, 1, f"{events} {ran.report}")
+        words = f"failed at sender {SENDER}: cannot connect to the other end: Connection was ref"
+        self.assertIn(words, ran.stderr)
+        self.assertLess(ran.seconds, 15)
+        self.receiver.assert_idle()
 
     def dual_stack(self) -> None:
         """Where one end refuses IPv6, the connection to the other in IPv6 is not kept."""
-        with _relay(self.receiver) as events:
+        with _relay(self.receiver, "::1") as events:
             names = _DUAL_STACK % (RECEIVER, SENDER)
             one, two = self.receiver.ports.control, self.sender.ports.control
             client = Client(
@@ -182,13 +204,15 @@ class BlameTests(SynchronousTestCase):
 
 
 @contextmanager
-def _relay(daemon: Daemon) -> Iterator[list[str]]:
-    """A daemon of IPv4 on the same port of ::1 too; what becomes of the connection there."""
+def _relay(
+    daemon: Daemon, address: str, change: Callable[[bytes], bytes] = bytes
+) -> Iterator[list[str]]:
+    """A daemon's port at another address too, for one client; what becomes of its connection."""
     events: list[str] = []
 
     def pump(source: socket.socket, target: socket.socket, name: str) -> None:
         while octets := source.recv(65536):
-            target.sendall(octets)
+            target.sendall(octets if name else change(octets))
         if name:
             events.append(name)
         target.shutdown(socket.SHUT_WR)
@@ -204,9 +228,7 @@ def _relay(daemon: Daemon) -> Iterator[list[str]]:
         client.close()
         server.close()
 
-    with socket.socket(socket.AF_INET6) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("::1", daemon.ports.control))
-        listener.listen(1)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, daemon.ports.control), family=family) as listener:
         threading.Thread(target=serve, daemon=True).start()
         yield events

@@ -79,7 +79,7 @@ class InterruptTests(SynchronousTestCase):
                 ran = self.interrupted(client, "connecting", number)
                 self.assert_told(ran, "interrupted; nothing is left behind")
             # One end has failed already when the signal comes: it is the signal that counts.
-            client = client_ours("-n", "5", "-a", "0.1", "-c", ends[0], "-s", ends[1])
+            client = client_ours("-n", "5", "-a", "0.1", "-c", ends[1], "-s", ends[0])
             ran = self.interrupted(client, "connecting", signal.SIGTERM, 0.5)
             self.assert_told(ran, "interrupted; nothing is left behind", as_json=False)
 

@@ -13,13 +13,15 @@ from tests.daemon.config_examples import PUBLIC_CONF
 from tests.limits.examples import PUBLIC_KEYS, PUBLIC_LIMITS
 
 TWISTD = (sys.executable, "-c", "import sys; from twisted.scripts.twistd import run; run()")
+HOST_LINES = ("user", "group", "var_dir")  # of a host where bwctl is installed
 
 
 class CheckTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.place = Path(self.mktemp())
         self.place.mkdir(parents=True)
-        (self.place / SETTINGS_FILE).write_text(PUBLIC_CONF)
+        here = [line for line in PUBLIC_CONF.splitlines() if not line.startswith(HOST_LINES)]
+        (self.place / SETTINGS_FILE).write_text("\n".join(here))
         (self.place / LIMITS_FILE).write_text(PUBLIC_LIMITS)
         (self.place / KEYS_FILE).write_text(PUBLIC_KEYS)
         (self.place / KEYS_FILE).chmod(0o600)
@@ -63,6 +65,12 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(status, 1)
         self.assertIn(f"{SETTINGS_FILE}:1: unknown option 'peer_prot'; did you mean", text)
         self.assertIn(f"{SETTINGS_FILE}:2: ", text)
+
+    def test_host(self) -> None:
+        """What the files name and this host does not have is told too."""
+        status, text = self.twistd("--check", "-R", "/no/such/directory")
+        self.assertEqual(status, 1)
+        self.assertIn("/no/such/directory", text)
 
     def test_clock(self) -> None:
         """The clock's state in plain words; the status tells it too."""

@@ -69,7 +69,8 @@ class ReservationTests(SynchronousTestCase):
         with running(self.daemon):
             self.update_for_the_other_role()
             self.update_after_expiry()
-            self.clients_that_do_not_read()
+            self.client_that_does_not_read()
+            self.twenty_of_them()
 
     def update_for_the_other_role(self) -> None:
         """Such an update is refused, and neither keeps its ports nor frees those of others."""
@@ -97,7 +98,21 @@ class ReservationTests(SynchronousTestCase):
             anew = client.ask(request(at + ticks(9), **ENDS))
             self.assertEqual(anew.accept, AcceptType.ACCEPT)
 
-    def clients_that_do_not_read(self) -> None:
+    def client_that_does_not_read(self) -> None:
+        """Nothing more is taken of its octets once it does not read the answers to them."""
+        with self.opened() as client:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            octets = client.session.ask_time() * 4096
+            client.socket.settimeout(1.5)
+            end = time.monotonic() + 12
+            try:
+                while time.monotonic() < end:
+                    client.socket.sendall(octets)
+            except TimeoutError:
+                return
+            self.fail("the daemon takes octets without end")
+
+    def twenty_of_them(self) -> None:
         """Twenty that flood and never read cost little memory and nobody else's time."""
         before, idle = memory(self.daemon), self.idle
         command = [sys.executable, "-c", _FLOODER, ADDRESS, str(self.daemon.ports.control)]
@@ -201,6 +216,7 @@ class StopTests(SynchronousTestCase):
             self.assertGreater(len(stopped.output), 4_000_000)
             self.assertEqual(daemon.process.wait(8), -signal.SIGTERM)
             self.assertEqual(daemon.testers(), {})
+            self.assertIn("stopped: the daemon stops", daemon.log())  # said of the hook
             self.assertNotIn("Traceback", daemon.log())
 
     def in_test(self, client: Raw) -> tuple[Raw, Raw]:

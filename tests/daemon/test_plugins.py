@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -25,6 +26,7 @@ from bwctl.values import ToolID
 from bwctl.wire.fields import Mode
 from tests.support.daemons import Daemon, run_ours, running, start_ours
 from tests.support.raw import KEY, Raw, opened, request
+from tests.support.testers import need
 
 ADDRESS = "127.0.0.96"
 EXAMPLES = Path(bwctl.__file__).parent.parent / "doc" / "examples" / "plugins"
@@ -59,8 +61,6 @@ class LookupTests(SynchronousTestCase):
 
     def problem(self, **names: object) -> str:
         """What is wrong with names, in a process that sees the plug-ins of this test."""
-        import subprocess
-
         program = (
             "from bwctl.daemon.config import Settings\n"
             "from bwctl.daemon.plugins import find_plugins\n"
@@ -110,8 +110,6 @@ class LookupTests(SynchronousTestCase):
 
     def test_quick_start(self) -> None:
         """Neither `twistd --help` nor a client looks for plug-ins."""
-        import subprocess
-
         for program in (
             "from bwctl.daemon.tap import Options; Options().getUsage()",
             "import bwctl.api, bwctl.cli.main, bwctl.cli.session",
@@ -135,6 +133,7 @@ class DaemonTests(SynchronousTestCase):
         """The plug-ins of the documentation: a key from a database, a denial, a result."""
         if not EXAMPLES.is_dir():
             raise self.skipTest("the documentation is not part of an installed package")
+        need("nuttcp")
         place = Path(self.mktemp()).absolute()
         place.mkdir(parents=True)
         database, results = place / "keys.sqlite", place / "results"

@@ -70,6 +70,7 @@ class GuardTests(SynchronousTestCase):
         # The client leaves just then: what it held is free again all the same.
         client, other, _ = self.in_test()
         left = self.kill_guard()
+        time.sleep(0.3)  # the daemon knows that the guard is gone
         client.socket.close()
         ended = until(lambda: self.daemon.log().count(" test.ended ") == 2, 5)
         self.assertTrue(ended, self.daemon.log())

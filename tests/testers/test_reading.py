@@ -136,6 +136,9 @@ class ErrorTests(SynchronousTestCase):
         self.assertEqual(self.error("nuttcp", ""), "no total found in the output")
         self.assertEqual(self.error("thrulay", ""), "no result found in the output")
         self.assertIsNone(self.error("nuttcp", " \n", Role.SERVER))
+        verbose = "bwctl: exec_line: nuttcp -1\nbwctl: stop_tool: 3.5\n"
+        self.assertIsNone(self.error("nuttcp", verbose, Role.SERVER))
+        self.assertIsNotNone(self.error("nuttcp", f"{verbose}bwctl: local tool x", Role.SERVER))
 
     def test_complaint_instead_of_total(self) -> None:
         """A line that reads like a complaint is the reason."""
