@@ -62,6 +62,11 @@ class RoomTests(SynchronousTestCase):
         for name in SHARED:
             self.assertEqual(rooms(PACKAGE / f"{name}.py"), set(), name)
 
+    def test_nothing_imports_what_is_above(self) -> None:
+        """Programs import bwctl.api; no room does."""
+        for path in PACKAGE.glob("*/*.py"):
+            self.assertNotIn("bwctl.api", set(imported(path)), str(path))
+
     def test_pure_rooms(self) -> None:
         """Pure rooms have no reactor, socket, clock, process or log."""
         for room in PURE:

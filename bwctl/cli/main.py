@@ -42,7 +42,7 @@ def run(program: Program, arguments: Sequence[str]) -> int:
     except UsageError as error:
         _complain(program, error.failure, "--json" in arguments)
         return int(error.status)
-    for remark in remarks(options):
+    for remark in () if options.silent else remarks(options):
         sys.stderr.write(f"{program.name}: {remark}\n")
     from bwctl.cli.session import run_session
 

@@ -355,12 +355,11 @@ class UsageTests(SynchronousTestCase):
             "--parsable -y c": "-y has no effect together with --parsable",
             "-u -W 1m": "-W has no effect with -u",
             "-u -m 1460": "-m has no effect with -u",
-            "-L 3": "-L 3: even an idle daemon offers no time slot before about 4 seconds; "
-            "expect the answer busy",
+            "-L 1": "-L 1: even an idle daemon offers no time slot before about 2 seconds",
         }
         for line, remark in cases.items():
             self.assertEqual(remarks(read(line)), [remark])
-        for line in ("-q", "-p -d dir", "-L 4"):
+        for line in ("-q", "-p -d dir", "-L 2"):
             self.assertEqual(remarks(read(line)), [])
 
 
