@@ -51,8 +51,12 @@ def frame(side: Side, body: bytes) -> bytes:
     return b"\n%b START\n%b\n%b END\n" % (name, body, name)
 
 
+# thrulay's own line for programs; --json and --parsable have what it says
+_FOR_PROGRAMS = re.compile(rb"^#json [^\n]*\n?", re.MULTILINE)
+
+
 def _body(end: EndResult, parsable: bool, safe: bool) -> bytes:
-    raw = machine_part(end.raw) if parsable else end.raw
+    raw = machine_part(end.raw) if parsable else _FOR_PROGRAMS.sub(b"", end.raw)
     return sanitise(raw).encode() if safe else raw
 
 

@@ -116,7 +116,6 @@ class Session:
             _wish(options.sender, credentials.sender, options),
         )
         self._planned = 0.0
-        self._interrupted = False
         self.task: Deferred[Any] | None = None
         self.last_status = int(ExitStatus.INTERNAL)
         self._progress = Progress(
@@ -140,8 +139,6 @@ class Session:
                 number += 1
                 await self._pause(number, failed)
                 result = await self._test(number)
-                if self._interrupted:  # a failure may have come at the same time
-                    raise CancelledError
                 self._show(result)
                 failed = result.failure is not None
                 if result.failure is not None:
@@ -177,7 +174,6 @@ class Session:
     def interrupt(self) -> None:
         """A signal: give everything back and end."""
         self.last_status = int(ExitStatus.INTERRUPTED)
-        self._interrupted = True
         if self.task is not None:
             self.task.cancel()
 

@@ -95,8 +95,10 @@ class BwctldService(Service):
         else:
             self.quota_file.begin().addCallback(self._quotas_known)
         self.log.info(
-            "bwctld listens on port {port}",
+            "bwctld listens on port {port} of {address}, {tls}",
             port=self.port,
+            address=interface(self._settings) or "*",
+            tls=f"TLS on port {self._settings.tls_port}" if self._tls_port else "no TLS",
             event="daemon.started",
         )
 

@@ -176,6 +176,13 @@ class ControlProtocol(Protocol):
         self._release()
         if self._agent is not None:
             self._agent.abandon()
+        if not self._greeted_at and ISSLTransport.providedBy(self.transport):
+            self.log.info(
+                "{peer} turned away by TLS: {reason}",
+                peer=self._peer,
+                reason=reason.getErrorMessage(),
+                event="control.turned_away",
+            )
         self.log.debug("{peer} is gone", peer=self._peer, event="control.lost")
 
     @property
