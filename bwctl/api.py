@@ -31,7 +31,7 @@ from bwctl.net.series import Series
 from bwctl.net.timers import Timers
 from bwctl.results import TestResult as TestResult
 from bwctl.testers.registry import BUILT_IN
-from bwctl.values import IPAddress, TestSpec
+from bwctl.values import IPAddress, Kind, TestSpec, kind_of
 from bwctl.wire.fields import Mode
 
 if TYPE_CHECKING:  # only a program that is an end itself needs it
@@ -143,7 +143,7 @@ class Tests:
         then, a few seconds later at most, it fires with CancelledError.
 
         Args:
-            testers: names, the first that fits is taken; none: all, as they are preferred.
+            testers: names, the first that fits is taken; none: those that measure throughput.
             reverse: the tester's server sends; for ends that cannot be reached from outside.
             latest: seconds that the start may be put off because the daemons are busy.
             on_step: called at each step, with the seconds that it will take, 0 if not known.
@@ -158,7 +158,11 @@ class Tests:
         unknown = sorted(parameters.keys() - PARAMETERS)
         if unknown:
             raise ValueError(f"no parameter of a test: {', '.join(unknown)}")
-        chosen = [self._tester(name) for name in testers or self._testers]
+        chosen = [self._tester(name) for name in testers] or [
+            tester
+            for tester in self._testers.values()
+            if kind_of(tester.tool_id) is Kind.THROUGHPUT
+        ]
 
         def spec(tester: ITester, client: IPAddress, server: IPAddress) -> TestSpec:
             return TestSpec(

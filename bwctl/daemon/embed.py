@@ -11,6 +11,7 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from bwctl.daemon.build import Configuration, make_host
+from bwctl.daemon.config import Settings
 from bwctl.daemon.config_files import (
     KEYS_FILE,
     LIMITS_FILE,
@@ -22,8 +23,10 @@ from bwctl.daemon.config_files import (
 from bwctl.daemon.config_options import TOOLS
 from bwctl.daemon.plugins import find_plugins, find_testers
 from bwctl.daemon.service import BwctldService, make_tls
-from bwctl.errors import Problem
+from bwctl.errors import ConfigurationError, Problem
 from bwctl.interfaces import IClock, IKeyStore, IPolicy, IResultSink
+from bwctl.limits.keys import KeyRing
+from bwctl.net.host import EVERYTHING
 from bwctl.net.plugged import Plugged
 
 _NO_OPTIONS: Final[Mapping[str, str | None]] = MappingProxyType({})
@@ -49,15 +52,35 @@ def read_configuration(
     file = os.path.join(directory, SETTINGS_FILE)
     testers = find_testers()
     tools = dict.fromkeys([*TOOLS, *(tester.name for tester in testers)])
-    settings, notes = load_settings(file, required=required, tools=tools, overrides=overrides)
-    keys, more = load_keys(os.path.join(directory, KEYS_FILE))
-    users = keys if settings.key_store is None else _Anybody()
-    limits, most = load_limits(
-        os.path.join(directory, LIMITS_FILE), users=users, strict=settings.strict_limits
-    )
+    wrong: list[Problem] = []
+    settings, keys, limits = Settings(), KeyRing(), EVERYTHING
+    warnings: list[Problem] = []
+    try:
+        settings, notes = load_settings(file, required=required, tools=tools, overrides=overrides)
+        warnings += notes
+    except ConfigurationError as error:
+        wrong += error.problems
+    unknown = settings.key_store is not None
+    try:
+        keys, notes = load_keys(os.path.join(directory, KEYS_FILE))
+        warnings += notes
+    except ConfigurationError as error:
+        wrong += error.problems
+        unknown = True  # who has a key is not known: that is one mistake, not many
+    try:
+        limits, notes = load_limits(
+            os.path.join(directory, LIMITS_FILE),
+            users=_Anybody() if unknown else keys,
+            strict=settings.strict_limits,
+        )
+        warnings += notes
+    except ConfigurationError as error:
+        wrong += error.problems
+    if wrong:
+        raise ConfigurationError(wrong)
     make_tls(settings)
     plugged = find_plugins(settings, file)
-    return Configuration(settings, limits, keys, plugged, testers), [*notes, *more, *most]
+    return Configuration(settings, limits, keys, plugged, testers), warnings
 
 
 class _Anybody(Collection[str]):

@@ -65,6 +65,11 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(status, 1)
         self.assertIn(f"{SETTINGS_FILE}:1: unknown option 'peer_prot'; did you mean", text)
         self.assertIn(f"{SETTINGS_FILE}:2: ", text)
+        (self.place / LIMITS_FILE).write_text("limit root with duraton=1\n")
+        (self.place / KEYS_FILE).write_text("alice 12\n")
+        _, text = self.twistd("--check")
+        for file in (SETTINGS_FILE, LIMITS_FILE, KEYS_FILE):
+            self.assertIn(f"{file}:1: ", text)
 
     def test_host(self) -> None:
         """What the files name and this host does not have is told too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -271,15 +272,22 @@ class PrivilegeTests(SynchronousTestCase):
         place = Path(self.mktemp())
         place.mkdir(parents=True)
         (place / "bwctl-server.conf").write_text("allow_unsync\nsrc_node 127.0.0.84:0\n")
-        options = Options()
-        with self.assertRaises(usage.UsageError) as caught:
-            options.parseOptions(["-c", str(place), *arguments])
-        return str(caught.exception)
+        said = io.StringIO()
+        self.patch(sys, "stderr", said)
+        try:
+            Options().parseOptions(["-c", str(place), *arguments])
+        except usage.UsageError as error:
+            return str(error)
+        except SystemExit as end:
+            self.assertEqual(end.code, 1)
+        else:
+            self.fail(f"it starts with {arguments}")
+        return said.getvalue()
 
     def test_root(self) -> None:
         """Root by name, by number or by silence has to be asked for; nobody has to exist."""
         for arguments in ((), ("-U", "root")):
-            self.assertIn("does not run as root", self.refusal(*arguments), arguments)
+            self.assertIn("not run as root", self.refusal(*arguments), arguments)
         for user in ("nosuchuser", "0"):
             self.assertIn(f"there is no user {user}", self.refusal("-U", user))
         refused = self.refusal("-U", "nobody", "-G", "nosuchgroup")
