@@ -397,7 +397,7 @@ class ControlProtocol(Protocol):
             self._refuse_start("the reservation is over: StartSession came too late")
             return
         try:
-            agent, peer_port = make_agent(self._host, booking, self._mode, event.peer_port)
+            agent, peer_port = make_agent(self._host, booking, self._peer_mode(), event.peer_port)
         except NoPeerAgent as error:
             self._refuse_start(str(error))
             return
@@ -410,6 +410,13 @@ class ControlProtocol(Protocol):
         over.addCallback(self._over, agent, booking).addErrback(self._broken)
         self.transport.write(self._session.start(peer_port))
         agent.begin()
+
+    def _peer_mode(self) -> Mode:
+        """What decides how the peer connection is protected; TLS counts as encrypted.
+
+        The session id travels inside TLS then, so only both ends' daemons can know it.
+        """
+        return Mode.ENCRYPTED if ISSLTransport.providedBy(self.transport) else self._mode
 
     def _refuse_start(self, reason: str) -> None:
         self.log.warn("{peer}: {reason}", peer=self._peer, reason=reason, event="test.refused")

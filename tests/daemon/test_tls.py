@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.cli.exits import ExitStatus
+from bwctl.wire.fields import Mode
 from tests.support.certificates import Authority
-from tests.support.daemons import Daemon, Ran, run_ours, running, start_ours
+from tests.support.daemons import Daemon, Ran, run_ours, running, start_ours, until
 from tests.support.ports import take_block
+from tests.support.raw import Raw, request
 
 ADDRESS = "127.0.0.6"
 LIMITS = """\
@@ -85,6 +88,35 @@ class TLSTests(SynchronousTestCase):
             self.fails("wants a certificate", *trusted)
             ran = self.both(*trusted, "--cert", self.partner)
             self.assertEqual(ran.status, 0, ran.report)
+
+    def test_reload(self) -> None:
+        """HUP takes a renewed certificate into use; a broken file changes nothing."""
+        certificate = Path(self.ca.issue("other.example", file="daemon.pem"))
+        with running(self.daemon(str(certificate), limits="limit root with\n")) as (daemon,):
+            self.fails("not for 127.0.0.6", "--ca", self.ca.file)
+            certificate.write_text("half a certificate")
+            self.hangup(daemon, "daemon.not_reloaded")
+            self.fails("not for 127.0.0.6", "--ca", self.ca.file)
+            self.ca.issue(ADDRESS, file="daemon.pem")
+            self.hangup(daemon, "daemon.reloaded")
+            ran = self.both("--ca", self.ca.file)
+            self.assertEqual(ran.status, 0, ran.report)
+            daemon.forgive_errors()
+
+    def hangup(self, daemon: Daemon, event: str) -> None:
+        daemon.process.send_signal(signal.SIGHUP)
+        self.assertTrue(until(lambda: f" {event} " in daemon.log(), 10), daemon.log())
+
+    def test_peer_connection(self) -> None:
+        """Between daemons that were reached over TLS, the peer connection is encrypted."""
+        good = self.ca.issue(ADDRESS, file="good.pem")
+        with running(self.daemon(good, limits="limit root with\n")):
+            host, _, port = self.tls_node.removeprefix("bwctls://").partition(":")
+            with Raw(host, int(port), tls=self.ca.file) as client:
+                client.open()
+                client.ask(request(client.time().time, server=ADDRESS, client=ADDRESS))
+                with Raw(ADDRESS, client.start().peer_port) as stranger:
+                    self.assertEqual(stranger.greeting.modes, Mode.ENCRYPTED)
 
     def test_files(self) -> None:
         """A daemon does not start with files that it cannot use, and names them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -41,10 +42,14 @@ class Raw:
         table: Table = CONTROL,
         extensions: int = 0,
         source: str = "",
+        tls: str = "",  # file of the issuers to trust
     ) -> None:
         self.socket = socket.create_connection(
             (address, port), PATIENCE_S, (source, 0) if source else None
         )
+        if tls:
+            context = ssl.create_default_context(cafile=tls)
+            self.socket = context.wrap_socket(self.socket, server_hostname=address)
         identity = Identity(mode, user.encode(), key)
         self.session = ClientSession(identity, table=table, extensions=extensions)
         self.greeting = self.next(ServerGreeted)
