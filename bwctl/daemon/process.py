@@ -81,9 +81,9 @@ class BwctldProcess(BwctldService):
 
     async def _stop(self) -> None:
         self._notifier.stopping()
+        await super()._stop()
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
-        await super()._stop()
         self._notifier.end()
         if self._pid_files is not None:
             self._pid_files.drop()
