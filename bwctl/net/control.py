@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IHandshakeListener,
-    IPushProducer,
-    ISSLTransport,
-)
-from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.internet.interfaces import IAddress, IHandshakeListener, ISSLTransport
+from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,7 +17,7 @@ from bwctl.control import server as asked
 from bwctl.control.legality import State
 from bwctl.control.server import ServerSession
 from bwctl.control.session import Stopped
-from bwctl.errors import AcceptType, ProtocolError
+from bwctl.errors import AcceptType
 from bwctl.interfaces import ClientFacts, RequestFacts
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
@@ -33,62 +25,55 @@ from bwctl.limits.keys import Key
 from bwctl.limits.quota import requester
 from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Application, Booking, BrokerService, Refusal
+from bwctl.net.carrier import Carrier
+from bwctl.net.connections import Connections, plain_address
 from bwctl.net.ends import NoPeerAgent, make_agent
 from bwctl.net.hook_input import HookEvent
 from bwctl.net.host import Host
 from bwctl.net.names import peer_names
 from bwctl.net.once import Once
 from bwctl.net.plugged import PluginFailure
-from bwctl.net.timers import Timer
 from bwctl.values import SID, SID_SIZE, IPAddress, Role
 from bwctl.wire.fields import Mode
 from bwctl.wire.request import TestRequest
 
 _KILLING_S = 5.0  # from the last signal to the point where a stopping daemon waits no longer
-_EVENTS_PER_TURN = 16  # of one client; then others have their turn
 
 
-@implementer(IHandshakeListener, IPushProducer)
-class ControlProtocol(Protocol):
-    """One control client: carries octets and one deadline, and asks the broker."""
+@implementer(IHandshakeListener)
+class ControlProtocol(Carrier):
+    """One control client: who it is, what it asks the broker for, and its test."""
 
     log: ClassVar[Logger] = Logger()
-    transport: Any  # TCP, TLS over it, or a local socket
 
     def __init__(
         self, host: Host, broker: BrokerService, peer: IPAddress, book: Connections
     ) -> None:
-        self._host = host
+        super().__init__(host, peer)
         self._book = book
         self._broker = broker
-        self._peer = peer
-        self._session = ServerSession(Mode.NONE)
         self._names: list[str] = []  # of the client's certificate
         self._user: str | None = None
         self._mode = Mode.OPEN
         self._rtt = 0.0
         self._greeted_at = 0.0
-        self._deadline: Timer | None = None
         self._booking: Booking | None = None
         self._agent: PeerAgent | None = None
         self._key: Deferred[Key | None] | None = None
         self._lost = False
         self.gone: Once[None] = Once()
         self._too_many = ""  # which bound on connections this one is beyond
-        self._unread = False  # our transport's buffer is full
-        self._closing = False  # what was written goes out, no more is read
-        self._turn: IDelayedCall | None = None
+
+    def _answer(self, event: asked.ServerEvent) -> None:
+        _ANSWERS[type(event)](self, event)
 
     # -- transport -------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
         """The daemon speaks first; over TLS when it knows whose certificate it sees."""
-        set_nodelay = getattr(self.transport, "setTcpNoDelay", None)  # not on local sockets
-        if set_nodelay is not None:
-            set_nodelay(True)
+        super().connectionMade()
         self._too_many = self._book.enter(self, self._peer, self._host)
         self._arm(self._host.handshake_timeout)
-        self.transport.registerProducer(self, True)
         if not ISSLTransport.providedBy(self.transport):
             self._greet()
 
@@ -109,68 +94,12 @@ class ControlProtocol(Protocol):
             reason = self._too_many or "no service for this address"
             self._close(reason, "control.no_service")
 
-    def dataReceived(self, data: bytes) -> None:
-        """Octets of the client; whatever they are, they harm this connection alone."""
-        try:
-            self._session.receive_bytes(data)
-        except ProtocolError as error:
-            self._violation(error)
-        else:
-            self._resume()
-
-    def _resume(self) -> None:
-        """Answer what has come, unless our answers are not read; then go on in another turn."""
-        try:
-            for _ in range(_EVENTS_PER_TURN):
-                waits = self._unread or self._closing
-                event = None if waits else self._session.next_event()
-                if event is None:
-                    return
-                _ANSWERS[type(event)](self, event)
-        except ProtocolError as error:
-            self._violation(error)
-            return
-        self.transport.pauseProducing()
-        if self._turn is None:
-            self._turn = self._host.reactor.callLater(0, self._next_turn)
-
-    def _next_turn(self) -> None:
-        self._turn = None
-        if not self._unread:
-            self.transport.resumeProducing()
-        self._resume()
-
-    def pauseProducing(self) -> None:
-        """The client does not read what we write: take no more of its octets."""
-        self._unread = True
-        self.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """It reads again."""
-        self._unread = False
-        self.transport.resumeProducing()
-        self._resume()
-
-    def stopProducing(self) -> None:
-        """The connection is lost; `connectionLost` follows."""
-
-    def _violation(self, error: ProtocolError) -> None:
-        self.log.warn(
-            "{peer} broke the protocol: {reason}",
-            peer=self._peer,
-            reason=str(error),
-            event="control.violation",
-        )
-        self.transport.abortConnection()
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whatever the client held is free again."""
         self._lost = True
         self.gone.fire(None)
         self._book.leave(self, self._peer)
-        self._disarm()
-        if self._turn is not None:
-            self._turn.cancel()
+        self._drop_pending()
         if self._key is not None:
             self._key.cancel()
         self._release()
@@ -189,38 +118,6 @@ class ControlProtocol(Protocol):
     def agent(self) -> PeerAgent | None:
         """The test that runs or waits for its start, if there is one."""
         return self._agent
-
-    def abort(self) -> None:
-        """End this connection, and with it what it holds."""
-        self.transport.abortConnection()
-
-    def finish(self) -> None:
-        """End this connection, but let go out what was written; a second is enough."""
-        if not self._closing:
-            self._close("the daemon stops", "control.closed")
-
-    def _arm(self, seconds: float) -> None:
-        if self._closing:
-            return
-        self._disarm()
-        self._deadline = self._host.timers.after(seconds, self._expire)
-
-    def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _expire(self) -> None:
-        self._close(f"silent in state {self._session.state.name}", "control.timeout")
-
-    def _close(self, reason: str, event: str) -> None:
-        self.log.info("closing {peer}: {reason}", peer=self._peer, reason=reason, event=event)
-        self._disarm()
-        self._closing = True
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
-        # A client that does not read would keep the connection for ever.
-        self._deadline = self._host.timers.after(1.0, self.transport.abortConnection)
 
     # -- handshake -------------------------------------------------------------------------------
 
@@ -485,46 +382,6 @@ _ANSWERS: dict[type, Callable[[ControlProtocol, Any], None]] = {
 }
 
 
-class Connections:
-    """The control connections that there are, by address and by limit class."""
-
-    def __init__(self) -> None:
-        self.open: set[ControlProtocol] = set()
-        self.agents: set[PeerAgent] = set()  # not over, though their connections may be gone
-        self._by_peer: Counter[IPAddress] = Counter()
-        self._by_class: Counter[str] = Counter()
-        self._classes: dict[ControlProtocol, list[str]] = {}
-
-    def enter(self, protocol: ControlProtocol, peer: IPAddress, host: Host) -> str:
-        """Count a connection; returns which bound it is beyond, "" for none."""
-        self.open.add(protocol)
-        self._by_peer[peer] += 1
-        if len(self.open) > host.max_connections:
-            return f"more than {host.max_connections} connections"
-        if self._by_peer[peer] > host.max_connections_per_host:
-            return f"more than {host.max_connections_per_host} connections from one address"
-        return ""
-
-    def enter_class(self, protocol: ControlProtocol, limit_class: LimitClass) -> str:
-        """Count it in its class and all above; returns which bound it is beyond, "" for none."""
-        for name, most in policy.connection_limits(limit_class):
-            if self._by_class[name] >= most:
-                return f"max_connections={most} of class {name}"
-        names = [one.name for one in limit_class.lineage()]
-        self._classes[protocol] = names
-        self._by_class.update(names)
-        return ""
-
-    def leave(self, protocol: ControlProtocol, peer: IPAddress) -> None:
-        """A connection is gone."""
-        self.open.discard(protocol)
-        self._by_peer[peer] -= 1
-        if not self._by_peer[peer]:
-            del self._by_peer[peer]
-        for name in self._classes.pop(protocol, ()):
-            self._by_class[name] -= 1
-
-
 class ControlFactory(ServerFactory):
     """Makes the control connections of one daemon, and can end them all."""
 
@@ -583,9 +440,3 @@ class ControlFactory(ServerFactory):
     def _abort_all(self) -> None:
         for protocol in tuple(self.connections.open):
             protocol.abort()
-
-
-def plain_address(text: str) -> IPAddress:
-    """An address as a transport gives it, without zone, IPv4 where it is mapped."""
-    address = ip_address(text.split("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,62 @@
+"""Which control connections there are, held against the bounds on their number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from bwctl.limits import policy
+from bwctl.limits.classes import LimitClass
+from bwctl.net.agent import PeerAgent
+from bwctl.net.host import Host
+from bwctl.values import IPAddress
+
+if TYPE_CHECKING:
+    from bwctl.net.control import ControlProtocol
+
+
+class Connections:
+    """The control connections that there are, by address and by limit class."""
+
+    def __init__(self) -> None:
+        self.open: set[ControlProtocol] = set()
+        self.agents: set[PeerAgent] = set()  # not over, though their connections may be gone
+        self._by_peer: Counter[IPAddress] = Counter()
+        self._by_class: Counter[str] = Counter()
+        self._classes: dict[ControlProtocol, list[str]] = {}
+
+    def enter(self, protocol: ControlProtocol, peer: IPAddress, host: Host) -> str:
+        """Count a connection; returns which bound it is beyond, "" for none."""
+        self.open.add(protocol)
+        self._by_peer[peer] += 1
+        if len(self.open) > host.max_connections:
+            return f"more than {host.max_connections} connections"
+        if self._by_peer[peer] > host.max_connections_per_host:
+            return f"more than {host.max_connections_per_host} connections from one address"
+        return ""
+
+    def enter_class(self, protocol: ControlProtocol, limit_class: LimitClass) -> str:
+        """Count it in its class and all above; returns which bound it is beyond, "" for none."""
+        for name, most in policy.connection_limits(limit_class):
+            if self._by_class[name] >= most:
+                return f"max_connections={most} of class {name}"
+        names = [one.name for one in limit_class.lineage()]
+        self._classes[protocol] = names
+        self._by_class.update(names)
+        return ""
+
+    def leave(self, protocol: ControlProtocol, peer: IPAddress) -> None:
+        """A connection is gone."""
+        self.open.discard(protocol)
+        self._by_peer[peer] -= 1
+        if not self._by_peer[peer]:
+            del self._by_peer[peer]
+        for name in self._classes.pop(protocol, ()):
+            self._by_class[name] -= 1
+
+
+def plain_address(text: str) -> IPAddress:
+    """An address as a transport gives it, without zone, IPv4 where it is mapped."""
+    address = ip_address(text.split("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
