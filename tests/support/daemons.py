@@ -323,6 +323,7 @@ class Client:
             stderr=subprocess.PIPE,
             env=environment | {"HOME": self._home, "TMPDIR": self._home},
         )
+        atexit.register(self._give_up)  # for a test that does not wait for its end
 
     def wait(self, patience_s: float = CLIENT_S) -> Ran:
         """Its end.
@@ -343,7 +344,13 @@ class Client:
         self.process.send_signal(number)
         return self.wait(STOP_S)
 
+    def _give_up(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
+
     def _ran(self, out: bytes, err: bytes) -> Ran:
+        atexit.unregister(self._give_up)
         until(lambda: not dict(_processes_in(self._home)), 3.0)
         left = dict(_processes_in(self._home))
         shutil.rmtree(self._home, ignore_errors=True)
