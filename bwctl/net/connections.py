@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
@@ -12,21 +12,20 @@ from bwctl.net.agent import PeerAgent
 from bwctl.net.host import Host
 from bwctl.values import IPAddress
 
-if TYPE_CHECKING:
-    from bwctl.net.control import ControlProtocol
+C = TypeVar("C")
 
 
-class Connections:
+class Connections(Generic[C]):
     """The control connections that there are, by address and by limit class."""
 
     def __init__(self) -> None:
-        self.open: set[ControlProtocol] = set()
+        self.open: set[C] = set()
         self.agents: set[PeerAgent] = set()  # not over, though their connections may be gone
         self._by_peer: Counter[IPAddress] = Counter()
         self._by_class: Counter[str] = Counter()
-        self._classes: dict[ControlProtocol, list[str]] = {}
+        self._classes: dict[C, list[str]] = {}
 
-    def enter(self, protocol: ControlProtocol, peer: IPAddress, host: Host) -> str:
+    def enter(self, protocol: C, peer: IPAddress, host: Host) -> str:
         """Count a connection; returns which bound it is beyond, "" for none."""
         self.open.add(protocol)
         self._by_peer[peer] += 1
@@ -36,7 +35,7 @@ class Connections:
             return f"more than {host.max_connections_per_host} connections from one address"
         return ""
 
-    def enter_class(self, protocol: ControlProtocol, limit_class: LimitClass) -> str:
+    def enter_class(self, protocol: C, limit_class: LimitClass) -> str:
         """Count it in its class and all above; returns which bound it is beyond, "" for none."""
         for name, most in policy.connection_limits(limit_class):
             if self._by_class[name] >= most:
@@ -46,7 +45,7 @@ class Connections:
         self._by_class.update(names)
         return ""
 
-    def leave(self, protocol: ControlProtocol, peer: IPAddress) -> None:
+    def leave(self, protocol: C, peer: IPAddress) -> None:
         """A connection is gone."""
         self.open.discard(protocol)
         self._by_peer[peer] -= 1

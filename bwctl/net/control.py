@@ -47,7 +47,7 @@ class ControlProtocol(Carrier):
     log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, host: Host, broker: BrokerService, peer: IPAddress, book: Connections
+        self, host: Host, broker: BrokerService, peer: IPAddress, book: Connections[ControlProtocol]
     ) -> None:
         super().__init__(host, peer)
         self._book = book
@@ -390,7 +390,7 @@ class ControlFactory(ServerFactory):
     def __init__(self, host: Host) -> None:
         self.host = host
         self.broker = BrokerService(host)
-        self.connections = Connections()
+        self.connections: Connections[ControlProtocol] = Connections()
 
     def buildProtocol(self, addr: IAddress | None) -> ControlProtocol:
         """A connection from an address; local sockets count as this host."""
