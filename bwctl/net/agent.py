@@ -108,6 +108,7 @@ class PeerAgent:
         self._clock = clock
         self._timers = timers
         self._quit: Once[Cause] = Once()
+        self._idle = False  # nothing runs at this end
         self._hurry: Once[None] = Once()  # no more patience with the tester
         self._process: TesterProcess | None = None
         self._link: PeerLink | None = None
@@ -206,7 +207,11 @@ class PeerAgent:
 
     async def _test(self) -> Ended:
         """Run the tester until it ends or has to."""
-        process = self._process = self._start_tester()
+        plan = self.plan
+        command = plan.tester.command_line(plan.spec, plan.role, plan.port, plan.commands)
+        if command is None:
+            return await self._sit_out()
+        process = self._process = self._start_tester(command)
         if self.plan.role is Role.SERVER:
             self._watch_listening(self._timers.clock.mono())
         await _first(process.ended.wait(), self._quit.wait())
@@ -217,14 +222,21 @@ class PeerAgent:
         process.stop()
         return await process.ended.wait()
 
-    def _start_tester(self) -> TesterProcess:
+    async def _sit_out(self) -> Ended:
+        """This end has nothing to run: the other end's tester needs none here (wire.md 6.7)."""
+        self._note(f"nothing to exec for {self.plan.tester.name} {self.plan.role.value}")
+        self._idle = True
+        over: Once[None] = Once()
+        self._at(NTPTime(self.plan.start + ticks(self.plan.spec.seconds)), over.fire, None)
+        index, _ = await _first(over.wait(), self._quit.wait())
+        given_up = index == 1 and self._quit.value is not Cause.PEER_STOPPED
+        return Ended(0, None, b"", stopped=given_up)
+
+    def _start_tester(self, command: list[str]) -> TesterProcess:
         plan = self.plan
-        command = plan.tester.command_line(plan.spec, plan.role, plan.port, plan.commands)
         process = TesterProcess(
             self._timers, stop_signals=plan.tester.stop_signals, max_output=plan.max_output
         )
-        if command is None:
-            raise TestFailure(f"{plan.tester.name} has nothing to run at this end")
         self._say("exec_line", " ".join(command))
         self._say("run_tool: tester", plan.tester.name)
         self._say_addresses("run_tool")
@@ -291,7 +303,7 @@ class PeerAgent:
             return AcceptType.REJECT
         if not ended.clean and not expected_stop:
             return AcceptType.FAILURE
-        if plan.tester.results_role(plan.spec) is plan.role:
+        if plan.tester.results_role(plan.spec) is plan.role and not self._idle:
             report = plan.tester.parse(ended.output, plan.spec, plan.role)
             if report.error is not None:
                 self._note(f"{plan.tester.name}: {report.error}")
