@@ -183,7 +183,9 @@ class Session:
             self._give_up(ExitStatus.INTERRUPTED.failure("interrupted; nothing is left behind"))
         elif failure.check(BrokenPipeError):
             self.last_status = int(ExitStatus.INTERRUPTED)  # nobody reads stdout any more
+            _abandon_stdout()
         elif failure.check(OSError):
+            _abandon_stdout()
             text = f"cannot write the results: {failure.value.strerror}"
             self._give_up(ExitStatus.INTERNAL.failure(text))
         else:
@@ -337,6 +339,13 @@ def _columns() -> int:
         return os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
         return 80
+
+
+def _abandon_stdout() -> None:
+    """What is still buffered goes nowhere; else Python complains at its end, with status 120."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _write(octets: bytes) -> None:
