@@ -12,6 +12,7 @@ from bwctl.values import Kind, Role
 _CUT_OFF = "its daemon went away, or the connection to it broke"
 _SEE_OUTPUT = "-x -v shows what both ends wrote"
 _CLOCK_NOTE = "the other end's clock is"
+_BY_SIGNAL = re.compile(rb"^bwctl: local tool exited .*status=1(?:29|[3-9][0-9])$", re.MULTILINE)
 _NOTE = re.compile(rb"^bwctl: ([^\n]*)$", re.MULTILINE)
 _DEAF = "the other end's tester does not listen"
 _HUNG = b"bwctl: local tool did not complete in allocated time frame"
@@ -58,12 +59,16 @@ def _bad_end(result: TestResult) -> Failure | None:
     return kind.failure(f"the test failed at {where}: {text}", _SEE_OUTPUT)
 
 
-def _guilt(bad: tuple[Side, EndResult, AcceptType | None]) -> tuple[int, bool, bool, bool]:
-    """Where both testers had to be killed, the server waited for a client that hung."""
+def _guilt(bad: tuple[Side, EndResult, AcceptType | None]) -> tuple[int, bool, bool, bool, bool]:
+    """A tester that a signal ended did not merely notice that the other one was gone.
+
+    Where both testers had to be killed, the server waited for a client that hung.
+    """
     _, end, status = bad
     hung = _HUNG in end.raw
     severity = status.severity if status is not None else 0
-    return (severity, hung, hung and end.role is Role.CLIENT, end.ended_first)
+    struck = _BY_SIGNAL.search(end.raw) is not None
+    return (severity, hung, hung and end.role is Role.CLIENT, struck, end.ended_first)
 
 
 def _reason(end: EndResult) -> str:

@@ -51,6 +51,18 @@ class VerdictTests(SynchronousTestCase):
             result = replace(GOOD, receiver=failed, sender=sender)
             self.check(result, ExitStatus.TEST_FAILED, message)
 
+    def test_killed_tester(self) -> None:
+        """A tester that a signal ended is to blame, though the other end's results came first."""
+        raw = b"bwctl: local tool exited before expected with status=137\n"
+        killed = replace(SENDER, status=AcceptType.FAILURE, raw=raw, report=None)
+        noticed = replace(RECEIVER, status=AcceptType.FAILURE, ended_first=True)
+        message = (
+            "the test failed at sender send.example.net: "
+            "local tool exited before expected with status=137"
+        )
+        result = replace(GOOD, receiver=noticed, sender=killed)
+        self.check(result, ExitStatus.TEST_FAILED, message)
+
     def test_clocks(self) -> None:
         """Clocks that disagree have an exit status of their own."""
         raw = b"bwctl: the other end's clock is at least 4.2 s ahead\n"
