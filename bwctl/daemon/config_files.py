@@ -11,7 +11,7 @@ from bwctl.daemon.config import Settings, parse_client_settings, parse_settings
 from bwctl.daemon.config_options import TOOLS
 from bwctl.errors import ConfigurationError, Problem
 from bwctl.limits.classes import Limits
-from bwctl.limits.keys import KeyRing, parse_keys
+from bwctl.limits.keys import KeyRing, check_mode, parse_keys
 from bwctl.limits.parser import parse_limits
 
 SETTINGS_FILE: Final = "bwctl-server.conf"
@@ -64,14 +64,8 @@ def load_keys(path: str) -> tuple[KeyRing, list[Problem]]:
         ConfigurationError: unreadable, with problems, or others than its owner may write it.
     """
     text, mode = _read(path)
-    if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ConfigurationError([Problem(path, 0, _mode_message("write", mode))])
-    readable = [Problem(path, 0, _mode_message("read", mode))] if mode & stat.S_IROTH else []
+    readable = check_mode(path, mode)
     return parse_keys(text, path), readable
-
-
-def _mode_message(action: str, mode: int) -> str:
-    return f"others may {action} this file of keys (mode {mode:04o}); 0600 is right"
 
 
 def _read(path: str, required: bool = False) -> tuple[str, int]:
