@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from bwctl.interfaces import ITester
-from bwctl.testers.registry import built_in
+from bwctl.testers.registry import BUILT_IN
 from bwctl.values import Report, Role, TestSpec, ToolID
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 
-REGISTRY = built_in()
+REGISTRY = BUILT_IN
 
 
 def tester(name: str) -> ITester:
     """A built-in tester."""
-    found = REGISTRY.by_name(name)
+    found = next((one for one in REGISTRY if one.name == name), None)
     assert found is not None
     return found
 
@@ -29,7 +29,7 @@ def spec(name: str = "iperf3", **options: Any) -> TestSpec:
     options.setdefault("client", ip_address("192.0.2.1"))
     options.setdefault("server", ip_address("192.0.2.2"))
     options.setdefault("duration", 2)
-    found = REGISTRY.by_name(name)
+    found = next((one for one in REGISTRY if one.name == name), None)
     return TestSpec(tool=found.tool_id if found else ToolID.PING, **options)
 
 
