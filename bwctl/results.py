@@ -152,6 +152,11 @@ class TestResult:
         """The end that plays a role, if the roles are known."""
         return next((end for _, end in self.ends() if end.role is role), None)
 
+    def has_daemon(self, end: EndResult) -> bool:
+        """Whether an end could be asked for results: under -E the tester's server has no daemon."""
+        alone = self.spec is not None and self.spec.no_server_endpoint
+        return not (alone and end.role is Role.SERVER)
+
     @property
     def summary(self) -> Mapping[str, Any]:
         """Figures of both ends in one, the receiver's goodput first (testers.md 13)."""

@@ -166,14 +166,17 @@ def ends(kind: Kind) -> Group:
                 short="E",
                 long="no_endpoint",
                 field="no_endpoint",
-                help="not supported yet: the end that is the tester's server needs no daemon",
+                help="the receiver's end (with -o: the sender's) may lack a daemon",
+                more="If its daemon does not answer, the other end tests against what the user "
+                "has started there, such as a server of iperf3, or pings the bare host. Its "
+                "daemon has to allow that (allow_no_endpoint).",
             ),
             Opt(
                 long="tester_port",
                 field="tester_port",
                 metavar="PORT",
                 read=parse_port,
-                help="not supported yet: port of the tester at the end without a daemon",
+                help="with -E: port of the tester where there is no daemon (default: its own)",
             ),
         ),
     )
@@ -188,6 +191,15 @@ TOS = Opt(
     once=True,
     apart="type of service",
     help="TOS octet of the packets, even, 0 to 254; 0x for hexadecimal",
+)
+
+NO_UNITS = Opt(
+    short="f",
+    long="units",
+    field="units",
+    metavar="C",
+    read=units.character("units", UNITS),
+    help="taken for the sake of scripts; these testers have no units",
 )
 
 SCHEDULE = Group(
@@ -314,7 +326,7 @@ OUTPUT = Group(
             short="r",
             long="syslog_to_stderr",
             field="syslog_to_stderr",
-            help="send log messages to stderr as well as to syslog",
+            help="show notes and failures on stderr whatever -q says",
         ),
         Opt(
             short="e",
@@ -322,7 +334,8 @@ OUTPUT = Group(
             field="facility",
             metavar="NAME",
             read=facility,
-            help="syslog facility (default: user)",
+            help="send notes, failures and one line per test to syslog too",
+            more="NAME is the facility, such as user, daemon or local3.",
         ),
         Opt(short="V", long="version", field="", help="print the version and exit"),
         Opt(short="h", long="help", field="", help="print this help and exit"),

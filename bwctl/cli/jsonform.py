@@ -57,8 +57,8 @@ def json_object(result: TestResult, program: str = "bwctl") -> dict[str, Any]:
         parameters=_parameters(result.spec),
         schedule=_schedule(result),
         summary=_plain(result.summary),
-        receiver=_end(result.receiver),
-        sender=_end(result.sender),
+        receiver=_end(result.receiver, result.has_daemon(result.receiver)),
+        sender=_end(result.sender, result.has_daemon(result.sender)),
         warnings=list(result.warnings),
         error=_error(result.failure),
     )
@@ -104,16 +104,17 @@ def _schedule(result: TestResult) -> dict[str, Any]:
     }
 
 
-def _end(end: EndResult) -> dict[str, Any]:
+def _end(end: EndResult, has_daemon: bool) -> dict[str, Any]:
     return _known(
         host=end.host,
+        daemon=None if has_daemon else False,
         address=str(end.address) if end.address else None,
-        port=end.port,
+        port=end.port if has_daemon else None,
         role=end.role.value if end.role else None,
         protocol_version=end.protocol_version,
         status=end.status.name.lower() if end.status is not None else None,
         tool_version=end.report.version if end.report else None,
-        clock=_clock(end.clock),
+        clock=_clock(end.clock) if has_daemon else None,
         report=_report(end.report),
         raw=end.raw.decode("utf-8", "replace"),
     )

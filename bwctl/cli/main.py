@@ -7,24 +7,40 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from bwctl.cli.exits import ExitStatus, UsageError, complaint
+from bwctl.cli.exits import ClientError, ExitStatus, complaint
 from bwctl.cli.jsonform import json_text
+from bwctl.cli.latency import BWPING
 from bwctl.cli.options import parse, remarks
 from bwctl.cli.program import Program
 from bwctl.cli.throughput import BWCTL
+from bwctl.cli.trace import BWTRACEROUTE
 from bwctl.results import Failure, TestResult
 
 
 def bwctl() -> int:
     """The throughput client."""
+    return _program(BWCTL)
+
+
+def bwping() -> int:
+    """The latency client."""
+    return _program(BWPING)
+
+
+def bwtraceroute() -> int:
+    """The client for paths."""
+    return _program(BWTRACEROUTE)
+
+
+def _program(program: Program) -> int:
     for name in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(name) is not signal.SIG_IGN:
             signal.signal(name, _interrupt)
     try:
-        return run(BWCTL, sys.argv[1:])
+        return run(program, sys.argv[1:])
     except KeyboardInterrupt:  # before the reactor runs; later signals are the session's
         failure = ExitStatus.INTERRUPTED.failure("interrupted; nothing was sent")
-        _complain(BWCTL, failure, "--json" in sys.argv[1:])
+        _complain(program, failure, "--json" in sys.argv[1:])
         return failure.exit_status
 
 
@@ -36,10 +52,13 @@ def run(program: Program, arguments: Sequence[str]) -> int:
     """Run a client; returns its exit status."""
     try:
         options = parse(program, arguments)
+        from bwctl.cli.precheck import check
+
+        check(options)
         from bwctl.cli.credentials import read_all
 
         identities = read_all(options)
-    except UsageError as error:
+    except ClientError as error:
         _complain(program, error.failure, "--json" in arguments)
         return int(error.status)
     for remark in () if options.silent else remarks(options):
@@ -48,7 +67,7 @@ def run(program: Program, arguments: Sequence[str]) -> int:
 
     try:
         return run_session(program, options, identities)
-    except UsageError as error:
+    except ClientError as error:
         _complain(program, error.failure, options.json)
         return int(error.status)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
 from typing import Any
@@ -10,12 +10,15 @@ from typing import Any
 from bwctl.cli.auth import AuthWords
 from bwctl.cli.exits import UsageError
 from bwctl.cli.hosts import HostPort
+from bwctl.cli.latency import PACKETS, SPACING_MS
 from bwctl.cli.parser import Given, build
 from bwctl.cli.program import Program
 from bwctl.cli.words import clean
-from bwctl.values import IPAddress, TestSpec, ToolID
+from bwctl.values import IPAddress, Kind, TestSpec, ToolID
 
 UDP_BANDWIDTH = 1_000_000  # bit/s, where -b is not given
+DURATION_S = 10
+_LATE_ANSWERS_S = 5  # clients.md 2.5
 LEAD_FLOOR_S = 2  # an idle daemon offers no start before its padding, at least 1.5 s; C's: 4 s
 
 
@@ -39,7 +42,7 @@ class Options:
     no_endpoint: bool = False
     tester_port: int = 0
     # test
-    duration: int = 10  # seconds
+    duration: int = DURATION_S
     udp: bool = False
     bandwidth: int = 0  # bit/s
     parallel: int = 0  # streams
@@ -51,6 +54,12 @@ class Options:
     mss: int = 0  # octets
     tos: int = 0  # TOS octet, of -D or -S
     units: str = ""
+    packet_count: int = 0
+    packet_spacing_ms: int = 0
+    packet_size: int = 0  # octets
+    ttl: int = 0  # hops
+    first_ttl: int = 0  # hops
+    last_ttl: int = 0  # hops
     # time and repetition
     num_tests: int = 0
     test_interval: int = 0  # seconds
@@ -69,7 +78,7 @@ class Options:
     verbose: int = 0
     quiet: bool = False
     syslog_to_stderr: bool = False
-    facility: str = "user"
+    facility: str = ""  # of syslog
 
     @property
     def endless(self) -> bool:
@@ -112,7 +121,6 @@ class Options:
             server=server,
             verbose=bool(self.verbose),
             server_sends=self.flip,
-            no_server_endpoint=self.no_endpoint,
             output_format=parsable_format if self.parsable else self.output_format,
             **same,
         )
@@ -121,6 +129,7 @@ class Options:
 _SPEC_FIELDS = (
     *("duration", "tos", "udp", "bandwidth", "buffer_length", "window", "dynamic_window"),
     *("report_interval_ms", "parallel", "mss", "omit", "units"),
+    *("packet_count", "packet_spacing_ms", "packet_size", "ttl", "first_ttl", "last_ttl"),
 )
 
 
@@ -149,8 +158,21 @@ def parse(program: Program, arguments: Sequence[str]) -> Options:
 
 def _defaults(program: Program, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields with those defaults that depend on others."""
-    bandwidth = UDP_BANDWIDTH if fields.get("udp") else 0
-    return {"tools": program.default_tools, "bandwidth": bandwidth} | fields
+    fields = {"tools": program.default_tools, **_DEFAULTS[program.kind]} | fields
+    if program.kind is Kind.LATENCY:
+        packets = fields["packet_count"] * fields["packet_spacing_ms"] / 1000
+        fields["duration"] = int(packets + _LATE_ANSWERS_S)
+    if fields.get("udp"):
+        fields.setdefault("bandwidth", UDP_BANDWIDTH)
+    fields["duration"] = fields.get("duration") or DURATION_S
+    return fields
+
+
+_DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {
+    Kind.THROUGHPUT: {},
+    Kind.LATENCY: {"packet_count": PACKETS, "packet_spacing_ms": SPACING_MS},
+    Kind.TRACE: {},
+}
 
 
 def remarks(options: Options) -> list[str]:

@@ -19,6 +19,7 @@ class Program:
     groups: tuple[Group, ...]
     default_tools: tuple[ToolID, ...]
     examples: tuple[tuple[str, str], ...]  # command line, what it does
+    see_also: str  # manual pages
 
     def options(self) -> Iterator[Opt]:
         """All options in order."""

@@ -15,33 +15,25 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall, deferLater
 
-from bwctl.cli.auth import Credentials
 from bwctl.cli.credentials import AllCredentials
-from bwctl.cli.exits import ExitStatus, UsageError, complaint
-from bwctl.cli.hosts import HostPort
+from bwctl.cli.exits import ExitStatus, UsageError
 from bwctl.cli.jsonform import json_text
+from bwctl.cli.messages import Messages
 from bwctl.cli.options import Options
-from bwctl.cli.output import classic, files, remarks_of, sanitise, shown_ends
+from bwctl.cli.output import classic, files, remarks_of, shown_ends
 from bwctl.cli.program import Program
 from bwctl.cli.progress import Phase, Progress
 from bwctl.cli.summary import summary_text
-from bwctl.control.client import Identity
-from bwctl.errors import ConfigurationError
+from bwctl.cli.surroundings import end_wishes, surroundings
 from bwctl.interfaces import ITester
-from bwctl.net.clock import SystemClock
 from bwctl.net.conductor import Step, Wish
-from bwctl.net.pair import EndWish, Surroundings, TLSWish
 from bwctl.net.reactortime import use_monotonic
 from bwctl.net.series import Series
-from bwctl.net.timers import Timers
 from bwctl.results import Failure, TestResult
-from bwctl.testers.registry import BUILT_IN
 from bwctl.values import IPAddress, TestSpec
-from bwctl.wire.fields import Mode
 
 if TYPE_CHECKING:  # reading a configuration, or being an end, is rare: a client starts quicker
-    from bwctl.daemon.config import Settings
-    from bwctl.net.host import Host
+    pass
 
 _AFTER_FAILURE_S = 60.0  # with --streaming
 _TICK_S = 0.2
@@ -106,18 +98,6 @@ class Session:
         self._program = program
         self._options = options
         self._reactor = reactor
-        self._settings = _client_settings()
-        sync_fuzz = self._settings.sync_fuzz if self._settings else 0.0
-        self._clock = SystemClock(options.allow_unsync_s or sync_fuzz)
-        self._timers = Timers(reactor, self._clock)
-        self._tests = Series(
-            self._around(),
-            _wish(options.receiver, credentials.receiver, options),
-            _wish(options.sender, credentials.sender, options),
-        )
-        self._planned = 0.0
-        self.task: Deferred[Any] | None = None
-        self.last_status = int(ExitStatus.INTERNAL)
         self._progress = Progress(
             sys.stderr,
             options.silent,
@@ -125,6 +105,14 @@ class Session:
             program=program.name,
             columns=_columns(),
         )
+        self._messages = Messages(program.name, options, sys.stderr, self._progress)
+        around = surroundings(options, reactor, self._messages.note)
+        self._clock = around.clock
+        self._tests = Series(around, *end_wishes(options, credentials))
+        self._planned = 0.0
+        self._interrupted = False
+        self.task: Deferred[Any] | None = None
+        self.last_status = int(ExitStatus.INTERNAL)
 
     # -- the sequence of tests -------------------------------------------------------------------
 
@@ -143,6 +131,8 @@ class Session:
                 failed = result.failure is not None
                 if result.failure is not None:
                     status = status or result.failure.exit_status
+                if self._interrupted:
+                    return int(ExitStatus.INTERRUPTED)
         finally:
             drawing.stop()
             self._progress.close()
@@ -172,9 +162,10 @@ class Session:
         return max(0.0, due - self._clock.mono()) if options.test_interval else 0.0
 
     def interrupt(self) -> None:
-        """A signal: give everything back and end."""
+        """A signal: end with what there is; a second one, or no test under way: end at once."""
+        again, self._interrupted = self._interrupted, True
         self.last_status = int(ExitStatus.INTERRUPTED)
-        if self.task is not None:
+        if (again or not self._tests.interrupt()) and self.task is not None:
             self.task.cancel()
 
     def broken(self, failure: Any) -> None:
@@ -199,40 +190,13 @@ class Session:
         if self._options.json:
             result = TestResult(failure=failure)
             sys.stdout.write(json_text(result, self._program.name))
-        self._complain(failure)
+        self._messages.failure(failure)
 
     # -- one test --------------------------------------------------------------------------------
 
     async def _test(self, number: int) -> TestResult:
-        if self._options.no_endpoint:
-            failure = ExitStatus.UNSUPPORTED.failure("-E is not supported yet", "name both ends")
-            return TestResult(number=number, failure=failure)
         self._phase(Phase.CONNECTING)
         return replace(await self._tests.test(self._test_wish()), number=number)
-
-    def _around(self) -> Surroundings:
-        return Surroundings(
-            reactor=self._reactor,
-            clock=self._clock,
-            timers=self._timers,
-            testers={tester.name: tester for tester in BUILT_IN},
-            ip_version=self._options.ip_version,
-            bind=self._options.local_address,
-            local_host=self._local_host,
-            note=self._note,
-        )
-
-    def _local_host(self) -> Host:
-        """The end that the client runs itself: no policy, and only the testers that are wanted."""
-        from bwctl.daemon.build import Configuration, make_host
-        from bwctl.daemon.config import Settings
-        from bwctl.limits.keys import KeyRing
-        from bwctl.net.host import EVERYTHING
-
-        wanted = [one for one in BUILT_IN if one.tool_id in self._options.tools]
-        settings = (self._settings or Settings()).replace(allow_unsync=True)
-        configuration = Configuration(settings, EVERYTHING, KeyRing())
-        return make_host(configuration, wanted, self._reactor, self._clock)
 
     def _test_wish(self) -> Wish:
         return Wish(
@@ -240,6 +204,7 @@ class Session:
             tools=self._options.tools,
             flip=self._options.flip,
             latest=float(self._options.latest_s),
+            tester_port=self._options.tester_port,
             on_step=self._on_step,
         )
 
@@ -272,15 +237,15 @@ class Session:
             _write(classic(result, both=options.both, parsable=options.parsable, safe=safe))
             self._show_remarks(result)
         if result.failure is not None:
-            self._complain(result.failure)
-        elif not options.silent:
-            sys.stderr.write(summary_text(result))
+            self._messages.failure(result.failure)
+        else:
+            self._messages.summary(summary_text(result))
 
     def _show_remarks(self, result: TestResult) -> None:
         if self._options.parsable:
             for _, end in shown_ends(result, self._options.both):
                 for remark in remarks_of(end.raw):
-                    self._note(remark)
+                    self._messages.note(remark)
 
     def _save(self, result: TestResult) -> None:
         directory = Path(self._options.output_dir or ".")
@@ -289,42 +254,6 @@ class Session:
         ):
             (directory / name).write_bytes(content)
             _write(f"{directory / name}\n".encode())
-
-    def _note(self, text: str) -> None:
-        if not self._options.silent:
-            self._progress.note(sanitise(text))
-
-    def _complain(self, failure: Failure) -> None:
-        self._progress.close()
-        sys.stderr.write(complaint(self._program.name, failure))
-
-
-def _wish(host: HostPort | None, credentials: Credentials, options: Options) -> EndWish:
-    if host is None:
-        return EndWish()
-    tls = None
-    if options.tls or host.tls:
-        host = host.with_tls()
-        tls = TLSWish(options.ca_file, options.cert_file, options.key_file)
-    identity = Identity(
-        Mode(credentials.modes), credentials.identity.encode("utf-8"), credentials.key
-    )
-    return EndWish(host=host.host, port=host.port, identity=identity, tls=tls)
-
-
-def _client_settings() -> Settings | None:
-    """The user's file; None where there is none, as nearly everywhere."""
-    named = os.environ.get("BWCTLRC")
-    path = named or str(Path("~/.bwctlrc").expanduser())
-    if not named and not os.path.exists(path):
-        return None
-    from bwctl.daemon.config_files import load_client_settings
-
-    try:
-        settings, _ = load_client_settings(path)
-    except ConfigurationError as error:
-        raise UsageError(str(error), "correct the file, or name another in BWCTLRC") from None
-    return settings
 
 
 def _until_next(times: Any, now: datetime) -> float:

@@ -24,7 +24,9 @@ _STATUS = {
 def summary_text(result: TestResult) -> str:
     """What was tested, what was measured, how both ends are."""
     lines = [_title(result), *_figures(result.summary)]
-    lines += [f"  {side.value:<9} {_end(end)}" for side, end in result.ends()]
+    lines += [
+        f"  {side.value:<9} {_end(end, result.has_daemon(end))}" for side, end in result.ends()
+    ]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -86,10 +88,10 @@ def _number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _end(end: EndResult) -> str:
+def _end(end: EndResult, has_daemon: bool) -> str:
     """One end's host, state and tester."""
     report = end.report
-    state = _STATUS[end.status]
+    state = _STATUS[end.status] if has_daemon else "no daemon there"
     if report and report.error:
         state = f"tester failed: {_one_line(report.error)}"
     version = f" ({_one_line(report.version)})" if report and report.version else ""

@@ -128,4 +128,5 @@ BWCTL = Program(
         ("bwctl -c [2001:db8::7]:4900 --json", "IPv6, other port, result for a program"),
         ("bwctl -c recv.example.net -I 3600 -n 24", "24 tests, one an hour"),
     ),
+    see_also="bwping(1), bwtraceroute(1), bwctld(8), iperf3(1), iperf(1), nuttcp(8)",
 )

@@ -70,9 +70,9 @@ def decimal(what: str, low: float, high: float) -> Callable[[str], float]:
     return read
 
 
-def milliseconds(what: str, high: float) -> Callable[[str], int]:
+def milliseconds(what: str, high: float, least: float = 0) -> Callable[[str], int]:
     """A reader of seconds with a fraction; gives milliseconds, at least 1 unless it is 0."""
-    seconds = decimal(what, 0, high)
+    seconds = decimal(what, least, high)
 
     def read(text: str) -> int:
         value = seconds(text)

@@ -222,6 +222,16 @@ class ControlClient(Protocol):
         self._fail(SessionFailure("timeout", text))
 
     @property
+    def version(self) -> int:
+        """Of the control protocol, as both ends speak it."""
+        return self.session.version
+
+    @property
+    def holds_reservation(self) -> bool:
+        """Whether there is something to give back."""
+        return self.session.holds_reservation
+
+    @property
     def usable(self) -> bool:
         """Whether another test can follow on this connection."""
         return self._broken is None and self.session.state is State.IDLE

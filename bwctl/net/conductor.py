@@ -13,8 +13,9 @@ from bwctl.control.session import Stopped
 from bwctl.control.versions import unsupported
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
-from bwctl.net.failures import SessionFailure
-from bwctl.net.once import Once, settled
+from bwctl.net.client import ControlClient
+from bwctl.net.collecting import Collector
+from bwctl.net.failures import SessionFailure, unfit
 from bwctl.net.pair import OpenEnd, Pair, Surroundings
 from bwctl.results import EndResult, TestResult
 from bwctl.values import NEVER, NO_SID, IPAddress, NTPTime, Role, TestSpec, ToolID, seconds, ticks
@@ -42,6 +43,7 @@ class Wish:
     tools: Sequence[ToolID]
     flip: bool = False
     latest: float = 600.0  # seconds that the start may move
+    tester_port: int = 0  # of the tester's server where it has no daemon; 0: the tester's own
     on_step: Callable[[Step, float], None] = field(default=lambda step, delay: None)
     """Called at each step; `delay`: seconds until the step ends, 0 if not known."""
 
@@ -60,7 +62,7 @@ class Conductor:
         self._tester: ITester | None = None
         self._negotiation: Negotiation | None = None
         self._requests: dict[Role, TestRequest] = {}
-        self._order: list[Role] = []  # in which the results came
+        self._collector: Collector | None = None
         self.result = TestResult(
             receiver=self._describe(pair.receiver), sender=self._describe(pair.sender)
         )
@@ -72,7 +74,7 @@ class Conductor:
             role=role,
             address=end.address,
             port=None if end.private else end.wish.port,
-            protocol_version=end.client.session.version,
+            protocol_version=end.client.version,
             clock=end.clock,
         )
 
@@ -92,7 +94,7 @@ class Conductor:
             await self._cancel()
             raise
         await self._wait(spec, agreed)
-        await self._collect(spec)
+        await self._collect(spec, agreed)
         return self.result
 
     @property
@@ -108,7 +110,7 @@ class Conductor:
     def _choose(self) -> TestSpec:
         """The first wanted tester that both ends have and that can do the test."""
         common = self._common()
-        reasons: list[str] = []
+        reasons: dict[str, list[str]] = {}
         for tester in self._candidates(common):
             spec = self._spec(tester)
             problems = tester.problems(spec) + self._too_old(spec)
@@ -116,10 +118,9 @@ class Conductor:
                 self._tester = tester
                 self._warn(tester, spec)
                 return spec
-            reasons.append(f"{tester.name}: {'; '.join(problems)}")
+            reasons[tester.name] = problems
         if reasons:
-            text = "no tester can do this test (" + ", ".join(reasons) + ")"
-            raise SessionFailure("unsupported", text, "change the options named, or -T")
+            raise unfit(reasons)
         raise self._none_in_common(common)
 
     def _common(self) -> ToolID:
@@ -131,13 +132,15 @@ class Conductor:
 
     def _spec(self, tester: ITester) -> TestSpec:
         client, server = self._ends[Role.CLIENT].address, self._ends[Role.SERVER].address
-        return self._wish.spec(tester, client, server)
+        spec = self._wish.spec(tester, client, server)
+        alone = not self._ends[Role.SERVER].has_daemon
+        return replace(spec, no_server_endpoint=True) if alone else spec
 
     def _too_old(self, spec: TestSpec) -> list[str]:
         return [
             f"{end.wish.name} is too old for {feature}"
             for end in self._ends.values()
-            for feature in unsupported(spec, end.client.session.version)
+            for feature in unsupported(spec, end.client.version)
         ]
 
     def _warn(self, tester: ITester, spec: TestSpec) -> None:
@@ -175,7 +178,8 @@ class Conductor:
         first = timing.first_time(self._now(), sum(self._rtts()))
         latest = NTPTime(first + ticks(self._wish.latest))
         self._update(requested_start=first, latest_start=latest)
-        negotiation = self._negotiation = Negotiation(first, latest, self._chosen.default_port)
+        port = self._wish.tester_port or self._chosen.default_port
+        negotiation = self._negotiation = Negotiation(first, latest, port)
         step: Ask | Agreed | Failed = negotiation.ask
         while isinstance(step, Ask):
             request = self._request(spec, step, latest)
@@ -223,7 +227,7 @@ class Conductor:
         held = self._negotiation.held if self._negotiation else frozenset()
         for role in (Role.CLIENT, Role.SERVER):
             client = self._ends[role].client
-            if role not in held or not client.session.holds_reservation:
+            if role not in held or not client.holds_reservation:
                 continue
             sid = self._negotiation.sid if self._negotiation else NO_SID
             request = replace(self._requests[role], time=NEVER, latest=NEVER, sid=sid)
@@ -246,58 +250,56 @@ class Conductor:
 
     # -- the test and its results ----------------------------------------------------------------
 
+    def interrupt(self) -> bool:
+        """Cut a started test short, for what there is; False: it has not started."""
+        if self._collector is None:
+            return False
+        self._collector.hurry()
+        return True
+
     async def _wait(self, spec: TestSpec, agreed: Agreed) -> None:
         """Until one end is done, or both should be."""
-        clients = [end.client for end in self._ends.values()]
-        done: Once[None] = Once()
-        for client in clients:
-            client.stopped.wait().addCallback(lambda _: done.fire(None))
-            client.lost.wait().addCallback(lambda _: done.fire(None))
-        due = timing.results_due(agreed.start, ticks(spec.seconds), max(self._rtts()))
+        daemons = {role: end.client for role, end in self._ends.items()}
+        clients = {
+            role: client for role, client in daemons.items() if isinstance(client, ControlClient)
+        }
         timers = self._around.timers
+        self._collector = Collector(clients, timers)
+        due = timing.results_due(agreed.start, ticks(spec.seconds), max(self._rtts()))
         until_start = seconds(agreed.start - self._now())
         self._wish.on_step(Step.WAITING, until_start)
-        pending = [
-            timers.after(until_start, self._wish.on_step, Step.RUNNING, float(spec.seconds)),
-            timers.after(seconds(due - self._now()), done.fire, None),
-        ]
+        running = timers.after(until_start, self._wish.on_step, Step.RUNNING, float(spec.seconds))
         try:
-            await done.wait()
+            await self._collector.wait(seconds(due - self._now()))
         finally:
-            for timer in pending:
-                timer.cancel()
+            running.cancel()
 
-    async def _collect(self, spec: TestSpec) -> None:
+    async def _collect(self, spec: TestSpec, agreed: Agreed) -> None:
         """Both ends' results; one end's are kept though the other's are lost."""
+        assert self._collector is not None, "the test was waited for"
         self._wish.on_step(Step.COLLECTING, 0.0)
-        roles = (Role.CLIENT, Role.SERVER)
-        accept = AcceptType.REJECT if self._has_failed() else AcceptType.ACCEPT
-        results = await settled([self._result(role, accept) for role in roles])
-        for role, result in zip(roles, results, strict=True):
-            if isinstance(result, Stopped):
-                self._keep(role, result, spec)
+        begun = self._now() >= agreed.start
+        results = await self._collector.results()
+        ends = {role: one for role, one in results.items() if isinstance(one, Stopped)}
+        lost = [one for one in results.values() if not isinstance(one, Stopped)]
+        interrupted = self._collector.hurried
+        for role, result in ends.items() if begun or not interrupted else ():
+            self._keep(role, result, spec)
         self._update(finished=self._now())
-        lost = [result for result in results if not isinstance(result, Stopped)]
-        told = [result.accept for result in results if isinstance(result, Stopped)]
+        if interrupted:
+            partial = "; the results are partial" if begun and ends else ""
+            text = f"interrupted{partial}; nothing is left behind"
+            raise SessionFailure("interrupted", text)
+        told = [one.accept for one in ends.values()]
         # An end that failed says more than the other's silence; one that was cut short does not.
         if lost and AcceptType.FAILURE not in told:
             raise lost[0]
-
-    def _has_failed(self) -> bool:
-        """Whether an end has said already that its test is no result."""
-        stops = [end.client.stopped.value for end in self._ends.values()]
-        return any(stop is not None and stop.accept is not AcceptType.ACCEPT for stop in stops)
-
-    async def _result(self, role: Role, accept: AcceptType) -> Stopped:
-        stop = await self._ends[role].client.stop(accept)
-        self._order.append(role)
-        return stop
 
     def _keep(self, role: Role, stop: Stopped, spec: TestSpec) -> None:
         side = "receiver" if self._ends[role] is self._pair.receiver else "sender"
         end: EndResult = getattr(self.result, side)
         report = self._chosen.parse(stop.output, spec, role)
-        first = self._order[:1] == [role]
+        first = self._collector is not None and self._collector.order[:1] == [role]
         kept = replace(end, status=stop.accept, raw=stop.output, report=report, ended_first=first)
         self._update(**{side: kept})
 

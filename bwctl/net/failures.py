@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from bwctl.errors import BWCTLError
 
 
@@ -9,7 +11,8 @@ class SessionFailure(BWCTLError):
     """A test is given up.
 
     `code` is one of: unresolved, unreachable, refused, authentication, denied, busy, no_tester,
-    unsupported, protocol, timeout, clock, lost, test_failed.
+    unsupported, protocol, timeout, clock, lost, test_failed,
+    interrupted.
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -17,3 +20,10 @@ class SessionFailure(BWCTLError):
         self.code = code
         self.message = message
         self.hint = hint
+
+
+def unfit(problems: Mapping[str, Sequence[str]]) -> SessionFailure:
+    """No tester can do a test; `problems` has the sentences of each by its name."""
+    reasons = ", ".join(f"{name}: {'; '.join(some)}" for name, some in problems.items())
+    text = f"no tester can do this test ({reasons})"
+    return SessionFailure("unsupported", text, "change the options named, or -T")

@@ -18,6 +18,7 @@ from bwctl.net.clock import IClock
 from bwctl.net.dial import adopt_pair, reach, resolve, source_towards
 from bwctl.net.failures import SessionFailure
 from bwctl.net.once import Once, settled
+from bwctl.net.standin import StandIn
 from bwctl.net.timers import Timers
 from bwctl.results import ClockReading
 from bwctl.values import IPAddress, seconds, ticks
@@ -48,6 +49,7 @@ class EndWish:
     port: int = 4823
     identity: Identity = Identity()
     tls: TLSWish | None = None  # None: plain TCP
+    needs_daemon: bool = True  # False: -E, and this end is the tester's server
 
     @property
     def is_local(self) -> bool:
@@ -83,13 +85,18 @@ class OpenEnd:
     """A daemon that took us, its test address, and its clock."""
 
     wish: EndWish
-    client: ControlClient
+    client: ControlClient | StandIn
     address: IPAddress
     opened: Opened
     private: bool = False  # run by this client, without a daemon
     clock: ClockReading | None = None
     remote: Reading | None = None
     read_at: float = 0.0  # our monotonic time when the clock was read
+
+    @property
+    def has_daemon(self) -> bool:
+        """Whether anybody is there whom one can ask."""
+        return isinstance(self.client, ControlClient)
 
     @property
     def rtt(self) -> float:
@@ -198,6 +205,7 @@ class Opener:
             local = await self._open_local(sender if sender.is_local else receiver, ends[0])
             ends = [*ends, local] if sender.is_local else [local, *ends]
         self._replace_loopback(ends)
+        _check_daemons(ends)
         first, second = ends
         return Pair(first, second, self.held)
 
@@ -251,8 +259,21 @@ class Opener:
     async def _open_one(self, wish: EndWish, addresses: Sequence[IPAddress]) -> OpenEnd:
         around = self._around
         client = self._client(wish)
-        address = await reach(around.reactor, client, addresses, wish.port, around.bind)
+        try:
+            address = await reach(around.reactor, client, addresses, wish.port, around.bind)
+        except SessionFailure as failure:
+            if wish.needs_daemon or failure.code not in ("refused", "unreachable"):
+                raise
+            return await self._stand_in(wish, addresses[0])
         return await self._opened(wish, client, address)
+
+    async def _stand_in(self, wish: EndWish, address: IPAddress) -> OpenEnd:
+        source_towards(address)  # a family without a route is none
+        self._note(f"no daemon at {wish.name}; the other end tests against {address} alone")
+        client = StandIn(self._around.clock)
+        end = OpenEnd(wish, client, address, client.opened)
+        await end.read_clock(self._around.clock)
+        return end
 
     def _client(self, wish: EndWish) -> ControlClient:
         around = self._around
@@ -323,3 +344,9 @@ def _client_tls(wish: EndWish) -> ClientTLS | None:
         return ClientTLS(wish.host, files)
     except CertificateError as error:
         raise SessionFailure("authentication", str(error)) from error
+
+
+def _check_daemons(ends: Sequence[OpenEnd]) -> None:
+    if not any(end.has_daemon for end in ends):
+        text = "neither end has a daemon, so there is nobody to run the test"
+        raise SessionFailure("refused", text, "-E spares the daemon of one end only")

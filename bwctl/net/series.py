@@ -24,13 +24,14 @@ class Series:
         self._sender = sender
         self._pair: Pair | None = None
         self._held: list[Held] = []  # not known to be gone
+        self._conductor: Conductor | None = None  # of the test under way, or of the last
 
     async def test(self, wish: Wish) -> TestResult:
         """One test; its `failure` tells why it is none. Cancelling gives up."""
-        conductor: Conductor | None = None
+        conductor = self._conductor = None
         try:
             pair = await self._open()
-            conductor = Conductor(self._around, pair, wish)
+            conductor = self._conductor = Conductor(self._around, pair, wish)
             result = await conductor.run()
         except SessionFailure as error:
             self.close()
@@ -40,7 +41,13 @@ class Series:
         except BaseException:
             self.close()
             raise
+        finally:
+            self._conductor = None
         return replace(result, failure=judge(result))
+
+    def interrupt(self) -> bool:
+        """Cut a started test short: it ends soon, with what there is; False: none has started."""
+        return self._conductor is not None and self._conductor.interrupt()
 
     async def _open(self) -> Pair:
         """The connections of the last test if they still serve, else new ones."""

@@ -1,0 +1,15 @@
+"""The clients by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from bwctl.cli.latency import BWPING
+from bwctl.cli.program import Program
+from bwctl.cli.throughput import BWCTL
+from bwctl.cli.trace import BWTRACEROUTE
+
+PROGRAMS: Final[Mapping[str, Program]] = {
+    program.name: program for program in (BWCTL, BWPING, BWTRACEROUTE)
+}
