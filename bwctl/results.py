@@ -135,6 +135,8 @@ class TestResult:
     spec: TestSpec | None = None  # None: failed before the tester was chosen
     number: int = 1  # of repeated tests
     sid: SID = NO_SID
+    tester_port: int | None = None  # of the tester's server
+    peer_port: int | None = None  # where the server daemon's peer agent listens
     requested_start: NTPTime | None = None
     reserved_start: NTPTime | None = None
     latest_start: NTPTime | None = None

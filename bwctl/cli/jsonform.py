@@ -56,6 +56,7 @@ def json_object(result: TestResult, program: str = "bwctl") -> dict[str, Any]:
         tool=tool_name(result.spec) if result.spec else None,
         parameters=_parameters(result.spec),
         schedule=_schedule(result),
+        ports=_known(tester=result.tester_port, peer=result.peer_port),
         summary=_plain(result.summary),
         receiver=_end(result.receiver, result.has_daemon(result.receiver)),
         sender=_end(result.sender, result.has_daemon(result.sender)),

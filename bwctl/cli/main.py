@@ -18,7 +18,7 @@ from bwctl.results import Failure, TestResult
 
 
 def bwctl() -> int:
-    """The throughput client."""
+    """The throughput client, and `bwctl check`."""
     return _program(BWCTL)
 
 
@@ -50,6 +50,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def run(program: Program, arguments: Sequence[str]) -> int:
     """Run a client; returns its exit status."""
+    if program is BWCTL and arguments[:1] == ["check"]:
+        return _check(arguments[1:])
     try:
         options = parse(program, arguments)
         from bwctl.cli.precheck import check
@@ -69,6 +71,18 @@ def run(program: Program, arguments: Sequence[str]) -> int:
         return run_session(program, options, identities)
     except ClientError as error:
         _complain(program, error.failure, options.json)
+        return int(error.status)
+
+
+def _check(arguments: Sequence[str]) -> int:
+    from bwctl.cli.checkprogram import CHECK
+
+    try:
+        from bwctl.cli.check import run_check
+
+        return run_check(arguments)
+    except ClientError as error:
+        sys.stderr.write(complaint(CHECK.name, error.failure))
         return int(error.status)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from bwctl import __version__
-from bwctl.cli.exits import ExitStatus, UsageError
+from bwctl.cli.exits import UsageError
 from bwctl.cli.optiontable import Opt
 from bwctl.cli.program import Program
 
@@ -99,7 +99,7 @@ def build(program: Program) -> Parser:
     """The parser of a client."""
     parser = Parser(
         prog=program.name,
-        usage=f"{program.name} [options] -c RECEIVER -s SENDER",
+        usage=f"{program.name} {program.usage}",
         description=f"{program.purpose[0].upper()}{program.purpose[1:]}.",
         epilog=_epilog(program),
         formatter_class=_Layout,
@@ -109,6 +109,8 @@ def build(program: Program) -> Parser:
         titled = parser.add_argument_group(group.title)
         for opt in group.options:
             _add(titled, opt)
+    if program.words:
+        parser.add_argument("words", nargs="+", metavar=program.words, help=argparse.SUPPRESS)
     return parser
 
 
@@ -123,13 +125,16 @@ def _add(group: argparse._ArgumentGroup, opt: Opt) -> None:
         group.add_argument(*opt.names, action=_Store, dest=opt.field, opt=opt)
 
 
+_ENDS = "At least one of -c and -s must be given; the other end is this host."
+
+
 def _epilog(program: Program) -> str:
     """Host syntax, authentication words, examples and exit statuses."""
-    statuses = (f"  {status.value:>3}  {status.meaning}" for status in ExitStatus)
+    statuses = (f"  {one.value:>3}  {meaning}" for one, meaning in program.meanings.items())
     examples = (f"  {command:<48} {effect}" for command, effect in program.examples)
     return "\n".join(
         [
-            "At least one of -c and -s must be given; the other end is this host.",
+            *([] if program.words else [_ENDS]),
             "HOST is NAME, ADDRESS, NAME:PORT, [ADDRESS] or [ADDRESS]:PORT; the port is 4823.",
             "After HOST or -A: MODE [AESKEY IDENTITY [KEYFILE]], MODE of the letters A, E, O.",
             "",

@@ -13,6 +13,7 @@ class Phase(Enum):
     """What a client is doing, in its own words."""
 
     CONNECTING = "connecting"
+    CHECKING = "checking:"
     NEGOTIATING = "negotiating"
     WAITING = "waiting for the time slot"
     RUNNING = "running"

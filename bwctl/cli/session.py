@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall, deferLater
 
 from bwctl.cli.credentials import AllCredentials
+from bwctl.cli.drive import Task, columns, drive, write
 from bwctl.cli.exits import ExitStatus, UsageError
 from bwctl.cli.jsonform import json_text
 from bwctl.cli.messages import Messages
@@ -27,13 +25,9 @@ from bwctl.cli.summary import summary_text
 from bwctl.cli.surroundings import end_wishes, surroundings
 from bwctl.interfaces import ITester
 from bwctl.net.conductor import Step, Wish
-from bwctl.net.reactortime import use_monotonic
 from bwctl.net.series import Series
 from bwctl.results import Failure, TestResult
 from bwctl.values import IPAddress, TestSpec
-
-if TYPE_CHECKING:  # reading a configuration, or being an end, is rare: a client starts quicker
-    pass
 
 _AFTER_FAILURE_S = 60.0  # with --streaming
 _TICK_S = 0.2
@@ -51,35 +45,8 @@ def run_session(program: Program, options: Options, credentials: AllCredentials)
     Raises:
         UsageError: the results have no place to go.
     """
-    from twisted.internet import reactor
-
-    use_monotonic(reactor)
     _check_directory(options)
-    session = Session(program, options, credentials, reactor)
-    status: list[int] = []
-    # By nohup, or by a shell for what it runs in the background.
-    ignored = [one for one in signal.Signals if signal.getsignal(one) is signal.SIG_IGN]
-
-    def begin() -> None:
-        # Here, as the reactor has just put its own handlers in place.
-        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if name not in ignored:
-                signal.signal(name, interrupt)
-        task = session.task = Deferred.fromCoroutine(session.run())
-        task.addCallbacks(status.append, session.broken)
-        task.addBoth(end)
-
-    def end(result: object) -> None:
-        if reactor.running:
-            reactor.stop()
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        # In the reactor's own thread of control, not in the middle of whatever runs.
-        reactor.callFromThread(session.interrupt)  # type: ignore[attr-defined]
-
-    reactor.callWhenRunning(begin)
-    reactor.run()
-    return status[0] if status else session.last_status
+    return drive(lambda reactor: Session(program, options, credentials, reactor))
 
 
 def _check_directory(options: Options) -> None:
@@ -89,12 +56,13 @@ def _check_directory(options: Options) -> None:
         raise UsageError(f"-d {directory}: no directory in which files can be made")
 
 
-class Session:
+class Session(Task):
     """All tests of one command line."""
 
     def __init__(
         self, program: Program, options: Options, credentials: AllCredentials, reactor: Any
     ) -> None:
+        super().__init__(options.verbose)
         self._program = program
         self._options = options
         self._reactor = reactor
@@ -103,7 +71,7 @@ class Session:
             options.silent,
             sys.stderr.isatty(),
             program=program.name,
-            columns=_columns(),
+            columns=columns(),
         )
         self._messages = Messages(program.name, options, sys.stderr, self._progress)
         around = surroundings(options, reactor, self._messages.note)
@@ -111,8 +79,6 @@ class Session:
         self._tests = Series(around, *end_wishes(options, credentials))
         self._planned = 0.0
         self._interrupted = False
-        self.task: Deferred[Any] | None = None
-        self.last_status = int(ExitStatus.INTERNAL)
 
     # -- the sequence of tests -------------------------------------------------------------------
 
@@ -164,29 +130,11 @@ class Session:
     def interrupt(self) -> None:
         """A signal: end with what there is; a second one, or no test under way: end at once."""
         again, self._interrupted = self._interrupted, True
-        self.last_status = int(ExitStatus.INTERRUPTED)
-        if (again or not self._tests.interrupt()) and self.task is not None:
-            self.task.cancel()
+        if again or not self._tests.interrupt():
+            super().interrupt()
 
-    def broken(self, failure: Any) -> None:
-        """The sequence did not come to its end."""
-        if failure.check(CancelledError):
-            self._give_up(ExitStatus.INTERRUPTED.failure("interrupted; nothing is left behind"))
-        elif failure.check(BrokenPipeError):
-            self.last_status = int(ExitStatus.INTERRUPTED)  # nobody reads stdout any more
-            _abandon_stdout()
-        elif failure.check(OSError):
-            _abandon_stdout()
-            text = f"cannot write the results: {failure.value.strerror}"
-            self._give_up(ExitStatus.INTERNAL.failure(text))
-        else:
-            text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
-            self._give_up(ExitStatus.INTERNAL.failure(f"a defect of this program: {text}"))
-            if self._options.verbose:
-                sys.stderr.write(failure.getTraceback())
-
-    def _give_up(self, failure: Failure) -> None:
-        self.last_status = failure.exit_status
+    def give_up(self, failure: Failure) -> None:
+        """Tell why the sequence did not come to its end."""
         if self._options.json:
             result = TestResult(failure=failure)
             sys.stdout.write(json_text(result, self._program.name))
@@ -229,12 +177,12 @@ class Session:
         options = self._options
         self._progress.close()
         if options.json:
-            _write(json_text(result, self._program.name).encode())
+            write(json_text(result, self._program.name).encode())
         elif options.to_files:
             self._save(result)
         else:
             safe = sys.stdout.isatty()
-            _write(classic(result, both=options.both, parsable=options.parsable, safe=safe))
+            write(classic(result, both=options.both, parsable=options.parsable, safe=safe))
             self._show_remarks(result)
         if result.failure is not None:
             self._messages.failure(result.failure)
@@ -253,7 +201,7 @@ class Session:
             result, both=self._options.both, parsable=self._options.parsable
         ):
             (directory / name).write_bytes(content)
-            _write(f"{directory / name}\n".encode())
+            write(f"{directory / name}\n".encode())
 
 
 def _until_next(times: Any, now: datetime) -> float:
@@ -261,22 +209,3 @@ def _until_next(times: Any, now: datetime) -> float:
     today = [datetime.combine(now.date(), one) for one in times]
     ahead = [one if one > now else one + timedelta(days=1) for one in today]
     return (min(ahead) - now).total_seconds()
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns
-    except OSError:
-        return 80
-
-
-def _abandon_stdout() -> None:
-    """What is still buffered goes nowhere; else Python complains at its end, with status 120."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-
-
-def _write(octets: bytes) -> None:
-    sys.stdout.buffer.write(octets)
-    sys.stdout.buffer.flush()

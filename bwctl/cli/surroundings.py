@@ -48,8 +48,8 @@ def surroundings(options: Options, reactor: Any, note: Callable[[str], None]) ->
 
 def end_wishes(options: Options, credentials: AllCredentials) -> tuple[EndWish, EndWish]:
     """Receiver and sender."""
-    receiver = _wish(options.receiver, credentials.receiver, options)
-    sender = _wish(options.sender, credentials.sender, options)
+    receiver = end_wish(options.receiver, credentials.receiver, options)
+    sender = end_wish(options.sender, credentials.sender, options)
     if not options.no_endpoint:
         return receiver, sender
     if options.flip:
@@ -57,7 +57,8 @@ def end_wishes(options: Options, credentials: AllCredentials) -> tuple[EndWish, 
     return replace(receiver, needs_daemon=False), sender
 
 
-def _wish(host: HostPort | None, credentials: Credentials, options: Options) -> EndWish:
+def end_wish(host: HostPort | None, credentials: Credentials, options: Options) -> EndWish:
+    """One end, local if no host is named."""
     if host is None:
         return EndWish()
     tls = None

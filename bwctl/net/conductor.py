@@ -188,7 +188,7 @@ class Conductor:
             step = negotiation.answer(reply)
         if isinstance(step, Failed):
             raise self._refused(step)
-        self._update(sid=step.sid, reserved_start=step.start)
+        self._update(sid=step.sid, reserved_start=step.start, tester_port=step.tool_port or None)
         return step
 
     def _request(self, spec: TestSpec, ask: Ask, latest: NTPTime) -> TestRequest:
@@ -246,7 +246,9 @@ class Conductor:
             if ack.accept is not AcceptType.ACCEPT:
                 text = f"{end.wish.name} could not start its end of the test"
                 raise SessionFailure("test_failed", text, "its log tells why")
-            peer_port = ack.peer_port
+            if role is Role.SERVER:
+                peer_port = ack.peer_port
+                self._update(peer_port=peer_port or None)
 
     # -- the test and its results ----------------------------------------------------------------
 

@@ -196,6 +196,18 @@ class Opener:
         pair.notes = self._notes
         return pair
 
+    async def open_one(self, wish: EndWish) -> OpenEnd:
+        """One daemon alone, to ask it about itself.
+
+        Raises:
+            SessionFailure: it cannot be had; nothing is left open.
+        """
+        try:
+            return (await self._open_named([wish]))[0]
+        except BaseException:
+            self.held.close()
+            raise
+
     async def _open(self, receiver: EndWish, sender: EndWish) -> Pair:
         if receiver.is_local and sender.is_local:
             raise SessionFailure("unsupported", "name at least one end with -c or -s")

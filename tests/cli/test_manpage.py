@@ -7,7 +7,6 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import bwctl
-from bwctl.cli.exits import ExitStatus
 from bwctl.cli.manpage import manual, roff
 from bwctl.cli.programs import PROGRAMS
 
@@ -35,8 +34,8 @@ class ManualTests(SynchronousTestCase):
             for opt in program.options():
                 for name in opt.names:
                     self.assertIn(f"\\fB{roff(name)}\\fR", text)
-            for status in ExitStatus:
-                self.assertIn(f".TP\n\\fB{status.value}\\fR\n{roff(status.meaning)}\n", text)
+            for status, meaning in program.meanings.items():
+                self.assertIn(f".TP\n\\fB{status.value}\\fR\n{roff(meaning)}\n", text)
 
     def test_sections(self) -> None:
         """The sections in their usual order."""

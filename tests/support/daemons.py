@@ -177,6 +177,7 @@ def start_ours(
     limits: str = LIMITS,
     keys: str = KEYS,
     arguments: Sequence[str] = (),
+    inside: Sequence[str] = (),
 ) -> Daemon:
     """Start one of our daemons; back when it listens and knows its testers.
 
@@ -185,9 +186,10 @@ def start_ours(
         options: more lines for bwctl-server.conf, after OPTIONS, the address and the port ranges.
         limits, keys: text of those files.
         arguments: more of the command line.
+        inside: a command that runs it elsewhere, `NetHost.inside`.
     """
     daemon = _prepare("ours", address, options, limits, keys)
-    command = [sys.executable, "-c", _TWISTD, "--nodaemon", "--pidfile=", "bwctld"]
+    command = [*inside, sys.executable, "-c", _TWISTD, "--nodaemon", "--pidfile=", "bwctld"]
     return _start(daemon, [*command, "-c", str(daemon.directory), *arguments], _ours_is_ready)
 
 
