@@ -52,6 +52,8 @@ def run(program: Program, arguments: Sequence[str]) -> int:
     """Run a client; returns its exit status."""
     if program is BWCTL and arguments[:1] == ["check"]:
         return _check(arguments[1:])
+    if program is BWCTL and arguments[:1] == ["completion"]:
+        return _completion(arguments[1:])
     try:
         options = parse(program, arguments)
         from bwctl.cli.precheck import check
@@ -84,6 +86,16 @@ def _check(arguments: Sequence[str]) -> int:
     except ClientError as error:
         sys.stderr.write(complaint(CHECK.name, error.failure))
         return int(error.status)
+
+
+def _completion(arguments: Sequence[str]) -> int:
+    from bwctl.cli.completion import SHELLS, completion
+
+    if len(arguments) != 1 or arguments[0] not in SHELLS:
+        sys.stderr.write(f"usage: bwctl completion {'|'.join(SHELLS)}\n")
+        return int(ExitStatus.USAGE)
+    sys.stdout.write(completion(arguments[0]))
+    return int(ExitStatus.OK)
 
 
 def _complain(program: Program, failure: Failure, as_json: bool) -> None:
