@@ -221,10 +221,14 @@ class ClientSession(Session):
         self._advance(Message.TEST_ACCEPT if granted else Message.TEST_REFUSAL)
         return answer
 
-    def start(self, peer_port: int) -> bytes:
-        """A StartSession; `peer_port` goes to the client daemon. A StartAck follows."""
+    def start(self, peer_port: int, protected: bool = False) -> bytes:
+        """A StartSession; `peer_port` goes to the client daemon. A StartAck follows.
+
+        Args:
+            protected: the peer connection is to be one of TLS; only to daemons of ours.
+        """
         self._advance(Message.START_SESSION)
-        return self._stream.encrypt(StartSession(peer_port).encode())
+        return self._stream.encrypt(StartSession(peer_port, protected).encode())
 
     def _next_ack(self) -> StartAck | None:
         octets = self._take(StartAck.SIZE)

@@ -70,6 +70,7 @@ class StartAsked:
     """The reservation is confirmed; answer with `start` or `refuse_start`."""
 
     peer_port: int
+    protected: bool = False  # the peer connection is to be one of TLS
 
 
 ServerEvent = (
@@ -234,7 +235,7 @@ class ServerSession(Session):
             return None
         start = StartSession.decode(octets)
         self._advance(Message.START_SESSION)
-        return StartAsked(start.peer_port)
+        return StartAsked(start.peer_port, start.protected)
 
     def start(self, peer_port: int) -> bytes:
         """StartAck: the test is on; `peer_port` is 0 from the client daemon."""

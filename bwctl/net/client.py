@@ -188,10 +188,10 @@ class ControlClient(Protocol):
         """Ask for a time slot, move it, or give it back."""
         return await self._ask(self.session.request(request), TestAccept)
 
-    async def start(self, peer_port: int) -> StartAck:
-        """Confirm the reservation."""
+    async def start(self, peer_port: int, protected: bool = False) -> StartAck:
+        """Confirm the reservation; protected: the peer connection is to be one of TLS."""
         self.stopped = Once()
-        return await self._ask(self.session.start(peer_port), StartAck)
+        return await self._ask(self.session.start(peer_port, protected), StartAck)
 
     async def stop(self, accept: AcceptType = AcceptType.ACCEPT) -> Stopped:
         """Say that we are done and wait for the daemon's results.

@@ -239,10 +239,10 @@ class Conductor:
                 client.close()  # it does not know how to cancel; this frees it all the same
 
     async def _start(self, agreed: Agreed) -> None:
-        peer_port = 0
+        peer_port, protected = 0, all(end.over_tls for end in self._ends.values())
         for role in (Role.SERVER, Role.CLIENT):
             end = self._ends[role]
-            ack = await end.client.start(peer_port)
+            ack = await end.client.start(peer_port, protected)
             if ack.accept is not AcceptType.ACCEPT:
                 text = f"{end.wish.name} could not start its end of the test"
                 raise SessionFailure("test_failed", text, "its log tells why")

@@ -27,7 +27,7 @@ from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Application, Booking, BrokerService, Refusal
 from bwctl.net.carrier import Carrier
 from bwctl.net.connections import Connections, plain_address
-from bwctl.net.ends import NoPeerAgent, make_agent
+from bwctl.net.ends import NoPeerAgent, PeerWay, make_agent
 from bwctl.net.hook_input import HookEvent
 from bwctl.net.host import Host
 from bwctl.net.names import peer_names
@@ -294,7 +294,8 @@ class ControlProtocol(Carrier):
             self._refuse_start("the reservation is over: StartSession came too late")
             return
         try:
-            agent, peer_port = make_agent(self._host, booking, self._peer_mode(), event.peer_port)
+            way = PeerWay(self._peer_mode(), event.protected)
+            agent, peer_port = make_agent(self._host, booking, way, event.peer_port)
         except NoPeerAgent as error:
             self._refuse_start(str(error))
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from twisted.internet.error import CannotListenError
 
 from bwctl.errors import BWCTLError
@@ -18,11 +20,18 @@ class NoPeerAgent(BWCTLError):
     """The test cannot be started here; the text says why."""
 
 
-def make_agent(host: Host, booking: Booking, mode: Mode, peer_port: int) -> tuple[PeerAgent, int]:
+@dataclass(frozen=True, slots=True)
+class PeerWay:
+    """How the peer connection is protected, at least."""
+
+    mode: Mode  # of the control connection
+    tls: bool  # the control client reached both daemons over TLS, and says so
+
+
+def make_agent(host: Host, booking: Booking, way: PeerWay, peer_port: int) -> tuple[PeerAgent, int]:
     """A peer agent that has not begun, and the port where it listens (0: it does not).
 
     Args:
-        mode: of the control connection; the peer connection is at least as well protected.
         peer_port: of the other end's agent, for the client daemon.
 
     Raises:
@@ -30,13 +39,15 @@ def make_agent(host: Host, booking: Booking, mode: Mode, peer_port: int) -> tupl
     """
     listening, meeting = 0, _alone(booking)
     if meeting is None and booking.reservation.role is Role.SERVER:
-        meeting = doorway = _doorway(host, booking, mode)
+        meeting = doorway = _doorway(host, booking, way)
         try:
-            listening = doorway.open(host.reactor, host.peer_ports, booking.spec.server)
+            listening = doorway.open(
+                host.reactor, host.peer_ports, booking.spec.server, tls=way.tls
+            )
         except CannotListenError as error:
             raise NoPeerAgent(f"cannot listen for the other end: {error}") from error
     elif meeting is None:
-        meeting = _call(host, booking, mode, peer_port)
+        meeting = _call(host, booking, way, peer_port)
     plan = _plan(host, booking)
     return PeerAgent(plan, meeting, host.reactor, host.clock, host.timers), listening
 
@@ -59,21 +70,29 @@ def _alone(booking: Booking) -> Meeting | None:
     return NoMeeting() if booking.spec.no_server_endpoint else None
 
 
-def _doorway(host: Host, booking: Booking, mode: Mode) -> Doorway:
+def _doorway(host: Host, booking: Booking, way: PeerWay) -> Doorway:
     started = host.clock.now()
 
     def make_link() -> ServerLink:
         return ServerLink(
-            host.timers, host.clock, booking.sid, mode, started, max_result=host.max_result
+            host.timers,
+            host.clock,
+            booking.sid,
+            way.mode,
+            started,
+            max_result=host.max_result,
+            tls=way.tls,
         )
 
     return Doorway(make_link, booking.spec.client)
 
 
-def _call(host: Host, booking: Booking, mode: Mode, peer_port: int) -> Call:
+def _call(host: Host, booking: Booking, way: PeerWay, peer_port: int) -> Call:
     if not peer_port:
         raise NoPeerAgent("StartSession names no peer port")
-    link = ClientLink(host.timers, host.clock, booking.sid, mode, max_result=host.max_result)
+    link = ClientLink(
+        host.timers, host.clock, booking.sid, way.mode, max_result=host.max_result, tls=way.tls
+    )
     call = Call(link)
-    call.dial(host.reactor, booking.spec.client, booking.spec.server, peer_port)
+    call.dial(host.reactor, booking.spec.client, booking.spec.server, peer_port, tls=way.tls)
     return call

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from bwctl.control.client import (
     ClientEvent,
@@ -48,25 +49,40 @@ def peer_modes(control: Mode) -> Mode:
     }[control]
 
 
+@implementer(IHandshakeListener)
 class PeerLink(Protocol):
-    """Common to both ends. `established` fires with None or the reason of failure."""
+    """Common to both ends. `established` fires with None or the reason of failure.
+
+    Over TLS the key is not the SID itself but one that is bound to the connection.
+    """
 
     log: ClassVar[Logger] = Logger()
     transport: ITCPTransport
     session: ClientSession | ServerSession
 
-    def __init__(self, timers: Timers, clock: IClock, timeout: float) -> None:
+    def __init__(self, timers: Timers, clock: IClock, sid: bytes, timeout: float) -> None:
+        self._key = sid
         self.established: Once[PeerFailure | None] = Once()
         self.stopped: Once[Stopped | None] = Once()  # None: it went away without a word
         self._clock = clock
         self._timers = timers
         self._timeout = timeout
         self._deadline: Timer | None = None
+        self._lost = False
 
     def connectionMade(self) -> None:
         """Arm the handshake's deadline."""
         self.transport.setTcpNoDelay(True)
         self._deadline = self._timers.after(self._timeout, self._expire)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up; nothing of the other end was read before."""
+        from bwctl.net.peertls import bound_key
+
+        self._key = bound_key(self._key, self.transport)
+        self.log.info(
+            "peer connection with {peer} over TLS", peer=self.transport.getPeer(), event="peer.tls"
+        )
 
     def _expire(self) -> None:
         self._fail("the handshake took too long")
@@ -103,10 +119,11 @@ class PeerLink(Protocol):
         )
         self.established.fire(PeerFailure(reason))
         self.stopped.fire(None)
-        self.transport.abortConnection()
+        self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Nothing is left pending."""
+        self._lost = True
         if self._deadline is not None:
             self._deadline.cancel()
         self.established.fire(PeerFailure("the connection was closed in the handshake"))
@@ -119,12 +136,17 @@ class PeerLink(Protocol):
 
     def close(self) -> None:
         """End the connection; what was written has a few seconds to go out."""
-        if not self.connected:
+        if self._lost or not self.connected:
             return
         self.transport.loseConnection()
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self._timers.after(_FLUSH_S, self.transport.abortConnection)
+        self._deadline = self._timers.after(_FLUSH_S, self.abort)
+
+    def abort(self) -> None:
+        """End the connection now, if there is one."""
+        if self.connected and not self._lost:
+            self.transport.abortConnection()
 
 
 class ClientLink(PeerLink):
@@ -145,15 +167,26 @@ class ClientLink(PeerLink):
         *,
         timeout: float = HANDSHAKE_TIMEOUT_S,
         max_result: int,
+        tls: bool = False,
     ) -> None:
-        super().__init__(timers, clock, timeout)
-        # The strongest mode: only who knows the SID gets through, where C takes the weakest.
-        identity = Identity(peer_modes(control_mode), b"endpoint", sid)
-        self.session = ClientSession(
-            identity, table=PEER, extensions=EXTENSION_READY, max_result=max_result
-        )
+        super().__init__(timers, clock, sid, timeout)
+        self._modes = Mode.ENCRYPTED if tls else peer_modes(control_mode)
+        self._max_result = max_result
+        self.session = self._make_session()
         self.ready: Once[None] = Once()
         self._before: Reading | None = None
+
+    def _make_session(self) -> ClientSession:
+        # The strongest mode: only who knows the SID gets through, where C takes the weakest.
+        identity = Identity(self._modes, b"endpoint", self._key)
+        return ClientSession(
+            identity, table=PEER, extensions=EXTENSION_READY, max_result=self._max_result
+        )
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up; it was not known before with which key the conversation goes on."""
+        super().handshakeCompleted()
+        self.session = self._make_session()
 
     def _handle(self, event: ClientEvent | ServerEvent) -> None:
         if isinstance(event, ServerGreeted):
@@ -197,13 +230,13 @@ class ServerLink(PeerLink):
         *,
         timeout: float = HANDSHAKE_TIMEOUT_S,
         max_result: int,
+        tls: bool = False,
     ) -> None:
-        super().__init__(timers, clock, timeout)
-        self._sid = sid
+        super().__init__(timers, clock, sid, timeout)
         self._started = started
         self.proven = False  # the other end knows the SID
         self.session = ServerSession(
-            peer_modes(control_mode),
+            Mode.ENCRYPTED if tls else peer_modes(control_mode),
             table=PEER,
             extensions=EXTENSION_READY,
             max_result=max_result,
@@ -224,7 +257,7 @@ class ServerLink(PeerLink):
             super()._handle(event)
 
     def _verify(self, event: ClientGreeted) -> None:
-        if not self.session.verify(self._sid):
+        if not self.session.verify(self._key):
             self._write(self.session.refuse(AcceptType.REJECT))
             self.established.fire(PeerFailure("wrong mode or session id"))
             self.transport.loseConnection()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTCP
 from twisted.internet.protocol import ClientFactory, ServerFactory
+from twisted.internet.protocol import Protocol as Dialogue
 from twisted.python.failure import Failure
 
 from bwctl.control.session import Stopped
@@ -63,6 +64,13 @@ class NoMeeting:
         """Nothing is open."""
 
 
+class _TurnedAway(Dialogue):
+    """One too many."""
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()  # type: ignore[union-attr]
+
+
 class Doorway(ServerFactory):
     """The server daemon's peer port: takes connections until the test starts.
 
@@ -83,23 +91,30 @@ class Doorway(ServerFactory):
         self._chosen: ServerLink | None = None
         self._port: IListeningPort | None = None
 
-    def open(self, reactor: IReactorTCP, ports: Sequence[int], address: IPAddress) -> int:
+    def open(
+        self, reactor: IReactorTCP, ports: Sequence[int], address: IPAddress, *, tls: bool = False
+    ) -> int:
         """Listen on a free port of a range, from a random one on; an empty range: any port.
 
         Raises:
             CannotListenError: the address is not ours, or no port is free.
         """
-        self._port = _listen(reactor, ports, self, str(address))
+        factory: Any = self
+        if tls:
+            from bwctl.net.peertls import protected
+
+            factory = protected(self, calls=False)
+        self._port = _listen(reactor, ports, factory, str(address))
         return int(self._port.getHost().port)  # type: ignore[attr-defined]
 
-    def buildProtocol(self, addr: IAddress | None) -> ServerLink | None:
+    def buildProtocol(self, addr: IAddress | None) -> ServerLink | _TurnedAway:
         """One more candidate; if there are too many, the least likely one makes room."""
         if len(self._candidates) >= _MAX_CANDIDATES:
             worst = min(self._candidates, key=self._likelihood)
             if worst.proven:
-                return None
+                return _TurnedAway()
             self._candidates.remove(worst)
-            worst.transport.abortConnection()
+            worst.abort()
         link = self._make_link()
         link.factory = self
         self._candidates.append(link)
@@ -149,7 +164,7 @@ class Doorway(ServerFactory):
             self._port = None
         for link in list(self._candidates):
             if link is not self._chosen:
-                link.transport.abortConnection()
+                link.abort()
 
 
 def _listen(
@@ -179,10 +194,23 @@ class Call(ClientFactory):
         self.receiver_ready = link.ready
         self.ended = link.stopped
 
-    def dial(self, reactor: IReactorTCP, source: IPAddress, target: IPAddress, port: int) -> None:
+    def dial(
+        self,
+        reactor: IReactorTCP,
+        source: IPAddress,
+        target: IPAddress,
+        port: int,
+        *,
+        tls: bool = False,
+    ) -> None:
         """Connect from our test address to the other end's."""
+        factory: Any = self
+        if tls:
+            from bwctl.net.peertls import protected
+
+            factory = protected(self, calls=True)
         self._connector = reactor.connectTCP(
-            str(target), port, self, _CONNECT_TIMEOUT_S, bindAddress=(str(source), 0)
+            str(target), port, factory, _CONNECT_TIMEOUT_S, bindAddress=(str(source), 0)
         )
 
     def buildProtocol(self, addr: IAddress | None) -> ClientLink:
@@ -209,5 +237,5 @@ class Call(ClientFactory):
             return
         if self._connector.state == "connecting":
             self._connector.stopConnecting()
-        elif self._link.connected:
-            self._link.transport.abortConnection()
+        else:
+            self._link.abort()

@@ -99,6 +99,12 @@ class OpenEnd:
         return isinstance(self.client, ControlClient)
 
     @property
+    def over_tls(self) -> bool:
+        """Whether nobody but it and us knows what is said; a private end is in our own process."""
+        client = self.client
+        return self.private or (isinstance(client, ControlClient) and client.tls is not None)
+
+    @property
     def rtt(self) -> float:
         """Bound of the round trip, seconds."""
         return self.client.rtt

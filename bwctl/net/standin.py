@@ -42,7 +42,7 @@ class StandIn:
             self._sid = SID(os.urandom(SID_SIZE))
         return TestAccept(AcceptType.ACCEPT, request.time, self._sid)
 
-    async def start(self, peer_port: int) -> StartAck:
+    async def start(self, peer_port: int, protected: bool = False) -> StartAck:
         """No peer connection."""
         return StartAck(AcceptType.ACCEPT, 0)
 

@@ -11,6 +11,7 @@ from bwctl.values import ErrorEstimate, IPAddress
 
 PROTOCOL_VERSION = 6  # of BWCTL 1.6.7; never announce more (wire.md 7.2)
 _SYNCHRONISED = 0x80
+EXTENSION_MARK = b"BWTX"  # what follows is ours alone: doc/design/extensions.rst
 
 
 class Mode(IntFlag):

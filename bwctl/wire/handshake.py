@@ -9,13 +9,20 @@ from typing import ClassVar
 from bwctl.errors import AcceptType, RemoteProtocolError
 from bwctl.values import NTPTime, ToolID
 from bwctl.wire.crypto import KEY_SIZE, TOKEN_SIZE
-from bwctl.wire.fields import ALL_MODES, PROTOCOL_VERSION, Mode, check_zero, decode_accept
+from bwctl.wire.fields import (
+    ALL_MODES,
+    EXTENSION_MARK,
+    PROTOCOL_VERSION,
+    Mode,
+    check_zero,
+    decode_accept,
+)
 
 _SERVER_GREETING = struct.Struct("!12sI16s")
 _CLIENT_GREETING = struct.Struct("!I16s32s16s")
 _SERVER_OK = struct.Struct("!I11xB16s")
 _UPTIME = struct.Struct("!Q8s")
-_EXTENSION_MARK = b"BWTX"
+
 _ENDPOINT = b"endpoint"
 _TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\r\n")
 
@@ -34,7 +41,7 @@ class ServerGreeting:
         """The octets."""
         unused = b""
         if self.extensions:
-            unused = _EXTENSION_MARK + self.extensions.to_bytes(8, "big")
+            unused = EXTENSION_MARK + self.extensions.to_bytes(8, "big")
         return _SERVER_GREETING.pack(unused, self.version << 24 | self.modes, self.challenge)
 
     @classmethod
@@ -48,8 +55,8 @@ class ServerGreeting:
         if all(octet in _TEXT for octet in octets):
             raise RemoteProtocolError(f"not a BWCTL daemon, it says {octets!r}")
         extensions = 0
-        if unused.startswith(_EXTENSION_MARK):
-            extensions = int.from_bytes(unused[len(_EXTENSION_MARK) :], "big")
+        if unused.startswith(EXTENSION_MARK):
+            extensions = int.from_bytes(unused[len(EXTENSION_MARK) :], "big")
         return cls(Mode(word & ALL_MODES), challenge, word >> 24, extensions)
 
 
@@ -91,7 +98,7 @@ class ClientGreeting:
     @property
     def extensions(self) -> int:
         """Extensions that a peer agent of ours confirms behind its fixed name, else 0."""
-        head = _ENDPOINT + b"\0" + _EXTENSION_MARK
+        head = _ENDPOINT + b"\0" + EXTENSION_MARK
         if not self.identity.startswith(head):
             return 0
         return int.from_bytes(self.identity[len(head) :].ljust(3, b"\0"), "big")
@@ -101,7 +108,7 @@ def peer_identity(extensions: int) -> bytes:
     """The identity that a peer agent sends, with the extensions it confirms (24 bits)."""
     if not extensions:
         return _ENDPOINT
-    return _ENDPOINT + b"\0" + _EXTENSION_MARK + extensions.to_bytes(3, "big")
+    return _ENDPOINT + b"\0" + EXTENSION_MARK + extensions.to_bytes(3, "big")
 
 
 @dataclass(frozen=True, slots=True)

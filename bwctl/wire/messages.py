@@ -9,12 +9,13 @@ from typing import ClassVar
 from bwctl.errors import AcceptType, RemoteProtocolError
 from bwctl.values import NO_SID, SID, ErrorEstimate, NTPTime
 from bwctl.wire.crypto import BLOCK, ZERO_BLOCK
-from bwctl.wire.fields import check_zero, decode_accept, decode_error, encode_error
+from bwctl.wire.fields import EXTENSION_MARK, check_zero, decode_accept, decode_error, encode_error
 
 _TIME_REQUEST = struct.Struct("!B15x16s")
 _TIME_RESPONSE = struct.Struct("!Q2s6x16s")
 _TEST_ACCEPT = struct.Struct("!BxH16sQ4s")
-_START_SESSION = struct.Struct("!BxH12x16s")
+_START_SESSION = struct.Struct("!BxH4sI4x16s")
+_START_ACK = struct.Struct("!BxH12x16s")
 _STOP_SESSION = struct.Struct("!BB6xI4x16s")
 
 TEST_REQUEST, START_SESSION, STOP_SESSION, TIME_REQUEST = (
@@ -23,6 +24,7 @@ TEST_REQUEST, START_SESSION, STOP_SESSION, TIME_REQUEST = (
     3,
     4,
 )  # first octet, client to server
+PROTECTED = 2  # in the mask of a StartSession
 READY = 5  # ours, between two peer agents that both know it: doc/design/extensions.rst
 
 
@@ -99,36 +101,38 @@ class StartSession:
 
     SIZE: ClassVar[int] = _START_SESSION.size  # 32
     peer_port: int = 0  # where the server daemon's peer agent listens; only to the client daemon
+    protected: bool = False  # the peer connection is to be one of TLS: doc/design/extensions.rst
 
     def encode(self) -> bytes:
         """The octets."""
-        return _START_SESSION.pack(START_SESSION, self.peer_port, ZERO_BLOCK)
+        mark = (EXTENSION_MARK, PROTECTED) if self.protected else (bytes(4), 0)
+        return _START_SESSION.pack(START_SESSION, self.peer_port, *mark, ZERO_BLOCK)
 
     @classmethod
     def decode(cls, octets: bytes) -> StartSession:
         """From exactly SIZE octets."""
-        kind, port, zero = _START_SESSION.unpack(octets)
+        kind, port, mark, mask, zero = _START_SESSION.unpack(octets)
         _check_type(kind, START_SESSION, "StartSession")
         check_zero(zero, "StartSession")
-        return cls(port)
+        return cls(port, mark == EXTENSION_MARK and bool(mask & PROTECTED))
 
 
 @dataclass(frozen=True, slots=True)
 class StartAck:
     """Answer to StartSession."""
 
-    SIZE: ClassVar[int] = _START_SESSION.size  # 32
+    SIZE: ClassVar[int] = _START_ACK.size  # 32
     accept: AcceptType
     peer_port: int = 0  # only from the server daemon
 
     def encode(self) -> bytes:
         """The octets."""
-        return _START_SESSION.pack(self.accept, self.peer_port, ZERO_BLOCK)
+        return _START_ACK.pack(self.accept, self.peer_port, ZERO_BLOCK)
 
     @classmethod
     def decode(cls, octets: bytes) -> StartAck:
         """From exactly SIZE octets."""
-        accept, port, zero = _START_SESSION.unpack(octets)
+        accept, port, zero = _START_ACK.unpack(octets)
         check_zero(zero, "StartAck")
         return cls(decode_accept(accept), port)
 
@@ -178,16 +182,16 @@ def encode_stop(accept: AcceptType, output: bytes = b"") -> bytes:
 class Ready:
     """The server end's tester listens. Ours; see doc/design/extensions.rst."""
 
-    SIZE: ClassVar[int] = _START_SESSION.size  # 32
+    SIZE: ClassVar[int] = _START_ACK.size  # 32
 
     def encode(self) -> bytes:
         """The octets."""
-        return _START_SESSION.pack(READY, 0, ZERO_BLOCK)
+        return _START_ACK.pack(READY, 0, ZERO_BLOCK)
 
     @classmethod
     def decode(cls, octets: bytes) -> Ready:
         """From exactly SIZE octets."""
-        kind, _, zero = _START_SESSION.unpack(octets)
+        kind, _, zero = _START_ACK.unpack(octets)
         _check_type(kind, READY, "Ready")
         check_zero(zero, "Ready")
         return cls()

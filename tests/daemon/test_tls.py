@@ -118,6 +118,14 @@ class TLSTests(SynchronousTestCase):
                 with Raw(ADDRESS, client.start().peer_port) as stranger:
                     self.assertEqual(stranger.greeting.modes, Mode.ENCRYPTED)
 
+    def test_peer_connection_of_tls(self) -> None:
+        """A client that reached both daemons over TLS has them use it between them too."""
+        good = self.ca.issue(ADDRESS, file="good.pem")
+        with running(self.daemon(good, limits="limit root with\n")) as (daemon,):
+            ran = self.both("--ca", self.ca.file)
+            self.assertEqual(ran.status, 0, ran.report)
+            self.assertEqual(daemon.log().count(" peer.tls "), 2, daemon.log())
+
     def test_files(self) -> None:
         """A daemon does not start with files that it cannot use, and names them."""
         for options, text in (
