@@ -53,6 +53,17 @@ class ResourceBroker:
         mine = besides is not None and account in self._accounts.get(besides, ())
         return self._counts[account] - mine
 
+    def miscounts(self) -> list[Hashable]:
+        """Accounts whose count is not that of their reservations; none, unless this is broken."""
+        real = Counter(
+            account
+            for reservation, some in self._accounts.items()
+            for account in some
+            if reservation in self.timetable
+        )
+        counts = self._counts
+        return [account for account in real | counts if real[account] != counts[account]]
+
     def _close(self, reservation: Reservation) -> None:
         for account in self._accounts.pop(reservation, ()):
             self._counts[account] -= 1

@@ -33,6 +33,11 @@ class PortPool:
         """How many ports are taken."""
         return self._marks.count(1)
 
+    @property
+    def taken(self) -> list[int]:
+        """Those that are taken, the lowest first."""
+        return [self.low + place for place, mark in enumerate(self._marks) if mark]
+
     def take(self, count: int = 1) -> int | None:
         """Mark that many neighbouring ports and return the first; None if there are none.
 

@@ -96,7 +96,7 @@ class BwctldProcess(BwctldService):
         failures = ", ".join(f"{name} {count}" for name, count in status.plugin_failures.items())
         self.log.info(
             "status: {connections} connections, {reservations} reservations, {tests} confirmed, "
-            "next start {next_start}, testers {testers}{failures}",
+            "next start {next_start}, testers {testers}, {violations} violations{failures}",
             connections=status.connections,
             reservations=status.reservations,
             tests=status.tests,
@@ -104,6 +104,7 @@ class BwctldProcess(BwctldService):
             if first is None
             else f"in {seconds(first - self.host.clock.now()):.1f} s",
             testers=" ".join(sorted(status.testers)) or "none",
+            violations=status.violations,
             failures=f", failures of plug-ins: {failures}" if failures else "",
             event="daemon.status",
         )

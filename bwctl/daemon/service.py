@@ -17,6 +17,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.util import switchUID
 
 from bwctl.daemon.config import Settings
+from bwctl.daemon.selfcheck import SelfCheck
 from bwctl.net.control import ControlFactory
 from bwctl.net.host import Host
 from bwctl.net.probe import Probe
@@ -40,6 +41,7 @@ class Status:
     next_start: NTPTime | None  # of the first reservation
     testers: Mapping[str, str]  # those found here, with their versions
     plugin_failures: Mapping[str, int]  # by plug-in, where there are any
+    violations: int  # leaks and the like that the daemon has found in itself; 0, or it has a defect
 
 
 class BwctldService(Service):
@@ -58,13 +60,15 @@ class BwctldService(Service):
         self.factory = ControlFactory(host)
         self._settings = settings
         self._probe = Probe(host)
+        self._selfcheck = SelfCheck(self.factory, host.reactor, lambda: self._probe.running)
         self._port: IListeningPort | None = None
         self._tls_port: IListeningPort | None = None
         self.tls = make_tls(settings)
         self.quota_file = make_quota_file(host, settings)
 
     def status(self) -> Status:
-        """What there is at this moment."""
+        """What there is at this moment; looks whether all of it is as it has to be."""
+        self._selfcheck.look()
         host, connections = self.host, self.factory.connections.open
         return Status(
             connections=len(connections),
@@ -73,6 +77,7 @@ class BwctldService(Service):
             next_start=host.broker.timetable.next_start,
             testers=dict(host.versions),
             plugin_failures=dict(host.plugged.failures),
+            violations=self._selfcheck.count,
         )
 
     @property
@@ -90,6 +95,7 @@ class BwctldService(Service):
         self._listen()
         self._drop_privileges()
         self.host.plugged.start()
+        self._selfcheck.begin()
         if self.quota_file is None:
             self._probe.begin()
         else:
@@ -134,16 +140,20 @@ class BwctldService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._selfcheck.end()
+        self._selfcheck.look()
         ports, self._port, self._tls_port = (self._port, self._tls_port), None, None
         for port in filter(None, ports):
             await maybeDeferred(port.stopListening)
         self._probe.stop()
+        await self._probe.ended()
         await self.factory.drain()
         if self.host.hooks is not None:
             await self.host.hooks.stop()
         await self.host.plugged.stop(self.host.reactor)
         if self.quota_file is not None:
             await self.quota_file.stop()
+        self._selfcheck.last_look()
         self.log.info("bwctld stopped", event="daemon.stopped")
 
 

@@ -217,6 +217,11 @@ class Ledger:
         if not held:
             self._holdings.pop(holding.who, None)
 
+    @property
+    def holdings(self) -> list[Holding]:
+        """All that is held, by whomever."""
+        return [holding for some in self._holdings.values() for holding in some]
+
     def held(self, who: str, quota: Quota, now: float) -> int:
         """What the reservations of a requester take of a quota and is not counted as used."""
         return sum(

@@ -140,6 +140,21 @@ class PeerAgent:
             self._process.kill()
 
     @property
+    def ending(self) -> bool:
+        """Whether something has ended the test, or it ended by itself."""
+        return self._quit.fired or self.finished.fired
+
+    @property
+    def process(self) -> TesterProcess | None:
+        """Its tester, once it was started."""
+        return self._process
+
+    @property
+    def door(self) -> int | None:
+        """The port where it listens for the other end."""
+        return self._meeting.port
+
+    @property
     def ran(self) -> bool:
         """Whether a tester was started."""
         return self._process is not None

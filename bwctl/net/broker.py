@@ -65,6 +65,11 @@ class Booking:
     measured: bool = False  # what it has moved is counted
 
     @property
+    def ports(self) -> range:
+        """The ports that are taken for it."""
+        return range(self.port, self.port + self.pooled)
+
+    @property
     def sid(self) -> SID:
         """The session's id."""
         return self.reservation.sid

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Generic, TypeVar
 
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
 from bwctl.net.agent import PeerAgent
+from bwctl.net.broker import Booking
 from bwctl.net.host import Host
 from bwctl.values import IPAddress
 
@@ -20,7 +22,8 @@ class Connections(Generic[C]):
 
     def __init__(self) -> None:
         self.open: set[C] = set()
-        self.agents: set[PeerAgent] = set()  # not over, though their connections may be gone
+        # not over, though their connections may be gone
+        self.agents: dict[PeerAgent, Booking] = {}
         self._by_peer: Counter[IPAddress] = Counter()
         self._by_class: Counter[str] = Counter()
         self._classes: dict[C, list[str]] = {}
@@ -53,6 +56,18 @@ class Connections(Generic[C]):
             del self._by_peer[peer]
         for name in self._classes.pop(protocol, ()):
             self._by_class[name] -= 1
+
+    def miscounts(self, peers: Iterable[IPAddress]) -> list[str]:
+        """Addresses and classes whose count is not that of the open connections.
+
+        Args:
+            peers: the addresses of the open connections.
+        """
+        by_peer, known = Counter(peers), self._classes.keys() & self.open
+        by_class = Counter(name for one in known for name in self._classes[one])
+        wrong = [str(one) for one in by_peer | self._by_peer if by_peer[one] != self._by_peer[one]]
+        names = by_class | self._by_class
+        return wrong + [name for name in names if by_class[name] != self._by_class[name]]
 
 
 def plain_address(text: str) -> IPAddress:

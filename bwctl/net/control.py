@@ -97,7 +97,6 @@ class ControlProtocol(Carrier):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whatever the client held is free again."""
         self._lost = True
-        self.gone.fire(None)
         self._book.leave(self, self._peer)
         self._drop_pending()
         if self._key is not None:
@@ -105,6 +104,7 @@ class ControlProtocol(Carrier):
         self._release()
         if self._agent is not None:
             self._agent.abandon()
+        self.gone.fire(None)
         if not self._greeted_at and ISSLTransport.providedBy(self.transport):
             self.log.info(
                 "{peer} turned away by TLS: {reason}",
@@ -118,6 +118,16 @@ class ControlProtocol(Carrier):
     def agent(self) -> PeerAgent | None:
         """The test that runs or waits for its start, if there is one."""
         return self._agent
+
+    @property
+    def booking(self) -> Booking | None:
+        """What it holds, or has held until its time passed."""
+        return self._booking
+
+    @property
+    def peer(self) -> IPAddress:
+        """Where the client is."""
+        return self._peer
 
     # -- handshake -------------------------------------------------------------------------------
 
@@ -304,7 +314,7 @@ class ControlProtocol(Carrier):
         self._agent = agent
         finished, over = agent.finished.wait(), agent.over.wait()
         finished.addCallback(self._finished, agent, booking).addErrback(self._broken)
-        self._book.agents.add(agent)
+        self._book.agents[agent] = booking
         over.addCallback(self._over, agent, booking).addErrback(self._broken)
         self.transport.write(self._session.start(peer_port))
         agent.begin()
@@ -336,7 +346,7 @@ class ControlProtocol(Carrier):
         self._resume()
 
     def _over(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:
-        self._book.agents.discard(agent)
+        self._book.agents.pop(agent, None)
         self._tell_hooks(theirs, agent, booking)
 
     def _tell_hooks(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:
@@ -418,12 +428,13 @@ class ControlFactory(ServerFactory):
                 protocol.finish()
             else:
                 protocol.abort()
-        agents = [protocol.agent for protocol in running if protocol.agent is not None]
         over: Once[None] = Once()
         timers = [
             self.host.timers.after(self.host.die_by, self._abort_all),
             self.host.timers.after(self.host.die_by + _KILLING_S, over.fire, None),
         ]
+        # Also those whose control connections went away before.
+        agents = {*self.connections.agents, *(one.agent for one in running if one.agent)}
         ended = gatherResults([agent.finished.wait() for agent in agents])
         ended.addBoth(lambda _: over.fire(None))
         await over.wait()

@@ -70,6 +70,11 @@ class PeerLink(Protocol):
         self._deadline: Timer | None = None
         self._lost = False
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is connected."""
+        return bool(self.connected) and not self._lost
+
     def connectionMade(self) -> None:
         """Arm the handshake's deadline."""
         self.transport.setTcpNoDelay(True)
@@ -136,7 +141,7 @@ class PeerLink(Protocol):
 
     def close(self) -> None:
         """End the connection; what was written has a few seconds to go out."""
-        if self._lost or not self.connected:
+        if not self.is_there:
             return
         self.transport.loseConnection()
         if self._deadline is not None:

@@ -33,6 +33,10 @@ class Meeting(Protocol):
     ended: Once[Stopped | None]
     """Fires when the other end's agent says that it is done, or is gone."""
 
+    @property
+    def port(self) -> int | None:
+        """Where it listens now; None: nowhere."""
+
     def settle(self) -> PeerLink | None:
         """At the start of the test: the connection to use, None if there is none."""
 
@@ -52,6 +56,8 @@ class NoMeeting:
         self.receiver_ready: Once[None] = Once()
         self.receiver_ready.fire(None)
         self.ended: Once[Stopped | None] = Once()
+
+    port = None
 
     def settle(self) -> PeerLink | None:
         """Nobody."""
@@ -105,7 +111,12 @@ class Doorway(ServerFactory):
 
             factory = protected(self, calls=False)
         self._port = _listen(reactor, ports, factory, str(address))
-        return int(self._port.getHost().port)  # type: ignore[attr-defined]
+        return self.port or 0
+
+    @property
+    def port(self) -> int | None:
+        """Where it listens now."""
+        return int(self._port.getHost().port) if self._port is not None else None  # type: ignore[attr-defined]
 
     def buildProtocol(self, addr: IAddress | None) -> ServerLink | _TurnedAway:
         """One more candidate; if there are too many, the least likely one makes room."""
@@ -185,6 +196,7 @@ class Call(ClientFactory):
     """The client daemon's one connection to the other end's peer port."""
 
     noisy = False
+    port = None
 
     def __init__(self, link: ClientLink) -> None:
         self._link = link

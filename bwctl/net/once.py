@@ -27,6 +27,11 @@ class Once(Generic[T]):
         """What happened, None before."""
         return self._values[0] if self._values else None
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for it."""
+        return bool(self._waiters)
+
     def fire(self, value: T) -> None:
         """It happened; later calls change nothing."""
         if self._values:

@@ -24,7 +24,7 @@ class Probe:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._running: list[TesterProcess] = []
+        self.running: list[TesterProcess] = []
 
     def begin(self) -> None:
         """Start; nothing is awaited."""
@@ -41,12 +41,12 @@ class Probe:
 
     def stop(self) -> None:
         """End the probes that still run."""
-        for process in self._running:
+        for process in self.running:
             process.kill()
 
     def ended(self) -> Deferred[list[Ended]]:
         """Fires when no probe runs any more."""
-        return gatherResults([process.ended.wait() for process in self._running])
+        return gatherResults([process.ended.wait() for process in self.running])
 
     async def _look(self, tester: ITester) -> None:
         version = await self._version(tester)
@@ -88,7 +88,7 @@ class Probe:
                 event="tester.probe_failed",
             )
             return None
-        self._running.append(process)
+        self.running.append(process)
         enough: Once[None] = Once()
         timer = self._host.timers.after(PROBE_TIMEOUT_S, enough.fire, None)
         waits: list[Deferred[object]] = [process.ended.wait(), enough.wait()]  # type: ignore[list-item]
@@ -96,5 +96,5 @@ class Probe:
         timer.cancel()
         process.kill()
         await process.ended.wait()
-        self._running.remove(process)
+        self.running.remove(process)
         return None if enough.fired else process.ended.value

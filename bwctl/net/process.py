@@ -42,6 +42,11 @@ class Ended:
         return self.exit_status == 0
 
 
+def is_guard(command_line: bytes) -> bool:
+    """Whether a command line as /proc has it is that of a guard."""
+    return f"{_RUN}\0guard\0".encode() in command_line
+
+
 def output_cut(most: int) -> bytes:
     """The line where output beyond a bound is missing."""
     return b"\nbwctl: output cut here: more than %d octets\n" % most
@@ -55,6 +60,7 @@ class TesterProcess(ProcessProtocol):
     """
 
     log: ClassVar[Logger] = Logger()
+    running: ClassVar[set[TesterProcess]] = set()  # all of this program that have not ended
     transport: IProcessTransport
 
     def __init__(
@@ -94,6 +100,17 @@ class TesterProcess(ProcessProtocol):
             env=_ENVIRONMENT,
             childFDs={0: "w", 1: "r", 2: "r", _LIFELINE: "w"},
         )
+        self.running.add(self)
+
+    def is_of(self, timers: Timers) -> bool:
+        """Whether it runs for the daemon with these timers."""
+        return self._timers is timers
+
+    @property
+    def pid(self) -> int | None:
+        """Of the guard, until that has ended."""
+        pid: int | None = self.transport.pid
+        return pid
 
     def connectionMade(self) -> None:
         """The guard runs; a tester reads nothing."""
@@ -173,6 +190,7 @@ class TesterProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure = connectionDone) -> None:
         """Reaped, and all pipes are closed."""
+        self.running.discard(self)
         self._exited = True
         if self._step is not None:
             self._step.cancel()

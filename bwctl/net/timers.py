@@ -32,11 +32,16 @@ class _Pending:
     """One call, waiting until `remaining` is no more."""
 
     def __init__(
-        self, timers: Timers, remaining: Callable[[], float], call: Callable[[], None]
+        self,
+        timers: Timers,
+        remaining: Callable[[], float],
+        call: Callable[..., Any],
+        args: tuple[Any, ...],
     ) -> None:
+        self.call = call
+        self.args = args
         self._timers = timers
         self._remaining = remaining
-        self._call = call
         self._delayed: IDelayedCall | None = None
         self.arm()
 
@@ -54,7 +59,7 @@ class _Pending:
             self.arm()
             return
         self._timers.forget(self)
-        self._call()
+        self.call(*self.args)
 
     def cancel(self) -> None:
         """Do not call."""
@@ -83,7 +88,7 @@ class Timers:
         def remaining() -> float:
             return seconds(moment - self.clock.now())
 
-        return self._add(remaining, lambda: call(*args))
+        return self._add(remaining, call, args)
 
     def after(self, delay: float, call: Callable[..., Any], *args: Any) -> Timer:
         """Call when `delay` seconds have really passed."""
@@ -92,10 +97,16 @@ class Timers:
         def remaining() -> float:
             return due - self.clock.mono()
 
-        return self._add(remaining, lambda: call(*args))
+        return self._add(remaining, call, args)
 
-    def _add(self, remaining: Callable[[], float], call: Callable[[], None]) -> Timer:
-        pending = _Pending(self, remaining, call)
+    def calls(self) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        """What is to be called, with which arguments, in no order: who looks for leaks asks."""
+        return [(pending.call, pending.args) for pending in self._pending]
+
+    def _add(
+        self, remaining: Callable[[], float], call: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Timer:
+        pending = _Pending(self, remaining, call, args)
         self._pending.add(pending)
         if self._heart is None:
             self._offset = self._clocks_apart()

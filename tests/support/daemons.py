@@ -23,11 +23,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.ports import Block, take_block
+from tests.support.processes import is_awake
 
 C_BIN = os.path.abspath(os.environ.get("BWCTL_C_BIN", "")) if os.environ.get("BWCTL_C_BIN") else ""
 NO_C = "" if C_BIN else "BWCTL_C_BIN does not name the directory of C BWCTL's bwctl and bwctld"
@@ -50,6 +51,7 @@ _TWISTD = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
 _CLIENT = "import sys; from bwctl.cli.main import bwctl; sys.exit(bwctl())"
 _OURS_READY = "testers known"
 _LOG_COMPLAINT = re.compile(r"Traceback|Unhandled|#critical\]|#error\]|Z (crit|err|emerg|alert) ")
+_STATUS, _VIOLATION = "daemon.status", "daemon.violation"  # events
 _STOPPED = (0, -signal.SIGTERM)  # twistd ends by the signal that stopped it
 
 
@@ -114,6 +116,20 @@ class Daemon:
         if not until(lambda: not self.testers(), patience_s):
             raise AssertionError(f"{self.name}: processes are left: {self.testers()}\n{self.log()}")
 
+    def violations(self) -> list[str]:
+        """What it has found wrong with itself (bwctl.net.invariants); it looks now, if it lives."""
+        if self.kind == "ours" and self._is_awake():
+            before = self.log().count(_STATUS)
+            self.process.send_signal(signal.SIGUSR1)
+            answered = lambda: self.log().count(_STATUS) > before  # noqa: E731
+            if not until(lambda: answered() or not self._is_awake(), STOP_S):
+                return ["it does not answer USR1"]
+        return [line for line in self.log().splitlines() if _VIOLATION in line]
+
+    def _is_awake(self) -> bool:
+        """Whether it runs and is not stopped by a signal."""
+        return self.process.poll() is None and is_awake(self.process.pid)
+
     def stop(self) -> None:
         """TERM, then see that it ended well and that nothing of it is left; frees its ports.
 
@@ -125,7 +141,7 @@ class Daemon:
             if complaints:
                 raise AssertionError("\n".join([f"{self.name}:", *complaints, self.log()]))
         finally:
-            self.kill()
+            self._kill()
 
     def _stop(self) -> Iterator[str]:
         if self.process.poll() is not None:
@@ -146,6 +162,7 @@ class Daemon:
             yield from self._complaints_of_ours()
 
     def _complaints_of_ours(self) -> Iterator[str]:
+        yield from self.violations()  # it has looked when TERM came and when all was over
         if not self.errors_expected and _LOG_COMPLAINT.search(self.log()):
             yield "its log has an error"
         if files := [path.name for path in self.run_directory.iterdir()]:
@@ -156,7 +173,19 @@ class Daemon:
         self.errors_expected = True
 
     def kill(self) -> None:
-        """End it and all its processes at once, without any check; remove its directory."""
+        """End it and all its processes at once; remove its directory.
+
+        Raises:
+            AssertionError: it lived, and says that it has leaked something.
+        """
+        try:
+            found = self.violations() if self.directory.exists() else []
+            if found:
+                raise AssertionError("\n".join([f"{self.name}:", *found, self.log()]))
+        finally:
+            self._kill()
+
+    def _kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -167,7 +196,7 @@ class Daemon:
                 continue
         shutil.rmtree(self.directory, ignore_errors=True)
         self.ports.release()
-        atexit.unregister(self.kill)
+        atexit.unregister(self._kill)
 
 
 def start_ours(
@@ -221,8 +250,9 @@ def running(*daemons: Daemon) -> Iterator[tuple[Daemon, ...]]:
         for daemon in daemons:
             daemon.stop()
     finally:
-        for daemon in daemons:
-            daemon.kill()
+        with ExitStack() as ends:
+            for daemon in daemons:
+                ends.callback(daemon.kill)
 
 
 def _prepare(kind: str, address: str, options: str, limits: str, keys: str) -> Daemon:
@@ -248,12 +278,12 @@ def _start(daemon: Daemon, command: Sequence[str], ready: Callable[[Daemon], boo
             stderr=log,
             env=os.environ | {"TMPDIR": str(daemon.run_directory)},
         )
-    atexit.register(daemon.kill)  # for a test that fails before it can stop the daemon
+    atexit.register(daemon._kill)  # for a test that fails before it can stop the daemon
     is_over = lambda: daemon.process.poll() is not None or ready(daemon)  # noqa: E731
     in_time = until(is_over, START_S)
     if not in_time or daemon.process.poll() is not None:
         text = f"{daemon.name} did not start, status {daemon.process.poll()}:\n{daemon.log()}"
-        daemon.kill()
+        daemon._kill()
         raise AssertionError(text)
     return daemon
 

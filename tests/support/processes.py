@@ -31,8 +31,17 @@ def children(pid: int) -> set[int]:
 
 def is_alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
+    return _state(pid) not in ("", "Z", "X")
+
+
+def is_awake(pid: int) -> bool:
+    """Whether a process runs and no signal has stopped it."""
+    return _state(pid) not in ("", "Z", "X", "T", "t")
+
+
+def _state(pid: int) -> str:
+    """Its letter in /proc; "" if there is none."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
-    return state not in ("Z", "X")
+        return ""

@@ -1,0 +1,223 @@
+"""Every leak has a name: the rules alone, and a daemon's state that was broken on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from random import Random
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.test.proto_helpers import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from bwctl.broker.ports import PortPool
+from bwctl.daemon.selfcheck import INTERVAL_S, SelfCheck
+from bwctl.net.broker import Application, Booking
+from bwctl.net.control import ControlFactory, ControlProtocol
+from bwctl.net.host import Host
+from bwctl.net.invariants import AgentState, Snapshot, leftovers, violations
+from bwctl.net.once import Once
+from bwctl.net.snapshot import snapshot
+from bwctl.net.timers import Timers
+from bwctl.testers.registry import BUILT_IN
+from bwctl.values import SID, NTPTime, ToolID, ticks
+from tests.support.clocks import FakeClock
+from tests.support.raw import request
+
+PEER = ip_address("127.0.0.3")
+WELL = AgentState(
+    sid="01", connected=True, ending=False, finished=False, released=False, over=False
+)
+
+
+class InvariantTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Clock()
+        self.clock = FakeClock(self.reactor)
+        self.host = Host(
+            reactor=self.reactor,
+            clock=self.clock,
+            timers=Timers(self.reactor, self.clock),
+            testers={tester.name: tester for tester in BUILT_IN},
+            test_ports=PortPool(5301, 5310, Random(1)),
+            allow_unsync=True,
+        )
+        self.host.versions["thrulay"] = "1"
+        self.factory = ControlFactory(self.host)
+        self.connection = self.connect()
+
+    def connect(self) -> ControlProtocol:
+        connection = self.factory.buildProtocol(None)
+        transport: Any = StringTransport()
+        connection.makeConnection(transport)
+        return connection
+
+    def book(self, number: int = 1) -> Booking:
+        """A reservation that the connection holds."""
+        asked = request(self.clock.now() + ticks(20 * number), tool=ToolID.THRULAY)
+        application = Application(
+            request=asked,
+            sid=SID(bytes([number]) * 16),
+            limit_class=self.host.limits.default,
+            rtt=0.0,
+            local_client=False,
+            client="a test",
+            requester="net:127.0.0.3",
+        )
+        booking = self.factory.broker.reserve(application)
+        assert isinstance(booking, Booking), booking
+        self.connection._booking = booking
+        return booking
+
+    def found(self) -> list[str]:
+        return violations(snapshot(self.factory))
+
+    def assert_found(self, *sentences: str) -> None:
+        """Exactly these, in any order."""
+        self.assertEqual(sorted(self.found()), sorted(sentences))
+
+    def test_all_is_well(self) -> None:
+        """A reservation that is booked, moved in time, expired: nothing to complain of."""
+        self.assert_found()
+        booking = self.book()
+        self.assert_found()
+        self.assertEqual(len(snapshot(self.factory).taken["test_port"]), 1)
+        self.reactor.pump([0.5] * 50)
+        self.assertTrue(booking.released)
+        self.assert_found()
+
+    def test_lost_reservation(self) -> None:
+        """A reservation that its connection has forgotten, with all that hangs on it."""
+        booking = self.book()
+        self.connection._booking = None
+        self.assert_found(
+            f"reservation of SID {'01' * 16} belongs to no connection",
+            f"port {booking.port} of test_port is taken by nobody",
+            "quotas of net:127.0.0.3 count a reservation that is not there",
+        )
+
+    def test_two_owners(self) -> None:
+        """A reservation that two connections hold."""
+        other = self.connect()
+        other._booking = self.book()
+        port = other._booking.port
+        self.assert_found(
+            f"reservation of SID {'01' * 16} belongs to 2 connections",
+            f"port {port} of test_port is taken by 2 reservations",
+        )
+
+    def test_not_in_the_timetable(self) -> None:
+        """A reservation of which timetable, ports and accounts know nothing."""
+        booking = self.book()
+        self.host.broker.timetable.release(booking.reservation)
+        self.host.test_ports.release(booking.port)
+        self.assert_found(
+            f"reservation of SID {'01' * 16} is held but not in the timetable",
+            f"port {booking.port} of test_port is in use and not taken",
+            "the reservations of class local are counted wrongly",
+        )
+
+    def test_no_timer(self) -> None:
+        """A reservation that nobody would take back, and one that was forgotten at its time."""
+        booking = self.book()
+        assert booking.timer is not None
+        booking.timer.cancel()
+        booking.timer = None
+        sid = "01" * 16
+        untimed = f"has neither a test nor a timer (the connection of {self.connection.peer})"
+        self.assert_found(f"reservation of SID {sid} {untimed}")
+        self.reactor.advance(40)
+        self.assert_found(
+            f"reservation of SID {sid} {untimed}",
+            f"reservation of SID {sid} was not taken back at its start",
+        )
+
+    def test_connections(self) -> None:
+        """Connections that are counted wrongly, or are no more."""
+        self.factory.connections._by_peer[PEER] += 1
+        self.factory.connections._by_class["root"] += 1
+        self.connection.gone.fire(None)
+        self.assert_found(
+            "the connections of 127.0.0.3 are counted wrongly",
+            "the connections of root are counted wrongly",
+            f"the connection of {self.connection.peer} is lost and still counted",
+        )
+
+    def test_timers(self) -> None:
+        """Timers of what is gone, and more than anybody waits for."""
+        booking = self.book()
+        forgotten = self.connect()
+        self.factory.connections.open.discard(forgotten)
+        self.factory.connections._by_peer[forgotten.peer] -= 1
+        self.assert_found("a timer of a ControlProtocol that is gone")
+        forgotten._disarm()
+        timer, booking.timer = booking.timer, None
+        self.factory.broker.release(booking)
+        self.assert_found("a timer of a BrokerService that is gone")
+        assert timer is not None
+        timer.cancel()
+        waiting: Once[None] = Once()
+        self.host.timers.after(9, waiting.fire, None)
+        self.assert_found("more timers than owners: nobody waits for what they tell")
+        waiting.wait()
+        self.assert_found()
+
+    def test_agents_and_processes(self) -> None:
+        """What only the rules can be shown: peer agents and testers that nobody has."""
+        for state, sentence in (
+            (WELL, ""),
+            (replace(WELL, over=True), "is over and still there"),
+            (replace(WELL, finished=True), "has finished and keeps its reservation"),
+            (replace(WELL, finished=True, released=True), ""),
+            (
+                replace(WELL, finished=True, released=True, door=6001),
+                "has finished and listens on port 6001",
+            ),
+            (replace(WELL, connected=False), "works for no connection"),
+            (replace(WELL, connected=False, ending=True), ""),
+        ):
+            taken = Snapshot(now=NTPTime(0), agents=[state])
+            wanted = [f"peer agent of SID 01 {sentence}"] if sentence else []
+            self.assertEqual(violations(taken), wanted)
+        taken = Snapshot(now=NTPTime(0), testers={7: True, 8: False}, strays=[9])
+        self.assertEqual(
+            violations(taken),
+            ["guard process 8 has no peer agent", "guard process 9 is remembered by nobody"],
+        )
+
+    def test_what_is_left(self) -> None:
+        """A daemon that has stopped has nothing; a peer agent may still wait for results."""
+        self.assertEqual(leftovers(Snapshot(now=NTPTime(0))), [])
+        booking = self.book()
+        taken = snapshot(self.factory)
+        self.assertEqual(
+            leftovers(taken),
+            [
+                f"reservation of SID {'01' * 16} is left",
+                f"port {booking.port} of test_port is left",
+                f"the connection of {self.connection.peer} is left",
+            ],
+        )
+        taken = Snapshot(now=NTPTime(0), testers={7: True}, agents=[WELL])
+        self.assertEqual(
+            leftovers(taken), ["guard process 7 is left", "peer agent of SID 01 is left"]
+        )
+
+    def test_the_daemon_looks(self) -> None:
+        """Once a minute; each thing is logged and counted once."""
+        check = SelfCheck(self.factory, self.reactor)
+        check.begin()
+        self.book(10)  # its time is not yet
+        self.connection._booking = None
+        with capturedLogs() as events:
+            self.reactor.advance(INTERVAL_S - 1)
+            self.assertEqual(check.count, 0)
+            self.reactor.pump([1.0] * (int(INTERVAL_S) + 2))
+        told = [event["violation"] for event in events if event["event"] == "daemon.violation"]
+        self.assertEqual(sorted(told), sorted(self.found()))
+        self.assertEqual(check.count, 3)
+        check.end()
+        self.reactor.advance(INTERVAL_S)
+        self.assertEqual(check.count, 3)
