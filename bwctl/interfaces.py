@@ -19,6 +19,7 @@ from bwctl.values import (
     IPAddress,
     Listening,
     NTPTime,
+    ProbeAnswer,
     Report,
     Role,
     TestSpec,
@@ -41,6 +42,11 @@ class ITester(Interface):
     commands: Mapping[str, str] = Attribute("configuration key (iperf3_cmd) -> default program")
     server_ends_itself: bool = Attribute("the server role exits after one test without a signal")
     stop_signals: Sequence[str] = Attribute("signals for a gentle stop, sent 0.3 s apart")
+    signals_top_only: bool = Attribute("they are for its first process, not for all its group")
+    private_directory: str = Attribute(
+        "word of its command line for the path of a directory made for it alone (mode 0700, its "
+        "current one, removed at its end); '' for none"
+    )
 
     def problems(spec: TestSpec) -> list[str]:
         """Why this tester cannot do a test: sentences, none if it can."""
@@ -51,11 +57,11 @@ class ITester(Interface):
     def probes(commands: Mapping[str, str]) -> list[list[str]]:
         """Command lines that tell whether the tester is here; none: it always is."""
 
-    def version(exit_status: int, output: bytes) -> str | None:
-        """Version text from a probe's exit status and output, None if not usable."""
+    def version(answers: Sequence[ProbeAnswer]) -> str | None:
+        """Version text from the answers to all probes, in their order; None: it is not usable."""
 
-    def ports(spec: TestSpec) -> int:
-        """How many consecutive ports the server role needs from the pool (0: none)."""
+    def ports(spec: TestSpec, role: Role) -> int:
+        """How many consecutive ports an end needs from the pool of its daemon (0: none)."""
 
     def overtime(spec: TestSpec) -> float:
         """Seconds that this tester may need beyond the test's own, more than any other would."""
@@ -64,11 +70,13 @@ class ITester(Interface):
         """Sockets that the server role holds when it is ready; () where nobody can tell."""
 
     def command_line(
-        spec: TestSpec, role: Role, port: int, commands: Mapping[str, str]
+        spec: TestSpec, role: Role, port: int, commands: Mapping[str, str], own_port: int = 0
     ) -> list[str] | None:
-        """The argv for one test end; None if that end has nothing to run.
+        """The argv for one test end; None if that end has nothing to run, whatever the ports are.
 
-        `commands` has the programs of the configuration where they differ from the defaults.
+        `port` is that of the tester's server, `own_port` the first of those that `ports` asked for
+        at this end. `commands` has the programs of the configuration where they differ from the
+        defaults. Where one end has nothing to run the other does not wait for it.
         """
 
     def results_role(spec: TestSpec) -> Role:

@@ -185,6 +185,8 @@ class TestEnded:
     other_status: AcceptType | None
     report: Report | None = None  # read from `output`; only sinks get reports
     other_report: Report | None = None
+    tester: str = ""  # its name
+    tester_version: str | None = None  # of the one at this end
 
     @property
     def sends(self) -> bool:

@@ -92,7 +92,10 @@ class ErrorEstimate:
 
 
 class ToolID(IntFlag):
-    """Testers by their bit on the wire. Source: wire.md, table 2.3a."""
+    """Testers by their bit on the wire. Source: wire.md, table 2.3a.
+
+    Bits that are not named here are for testers of other packages; see `kind_of`.
+    """
 
     NONE = 0
     IPERF = 0x001
@@ -114,16 +117,27 @@ class Kind(Enum):
     TRACE = "trace"
 
 
-THROUGHPUT_TOOLS = ToolID.IPERF | ToolID.NUTTCP | ToolID.THRULAY | ToolID.IPERF3
-LATENCY_TOOLS = ToolID.PING | ToolID.OWAMP
-TRACE_TOOLS = ToolID.TRACEROUTE | ToolID.TRACEPATH | ToolID.PARIS_TRACEROUTE
+PLUGGED_TOOLS = {
+    Kind.THROUGHPUT: ToolID(0x000F_0000),
+    Kind.LATENCY: ToolID(0x00F0_0000),
+    Kind.TRACE: ToolID(0x0F00_0000),
+}
+"""Bits for testers of other packages, four of each kind. Source: doc/design/extensions.rst."""
+
+THROUGHPUT_TOOLS = (
+    ToolID.IPERF | ToolID.NUTTCP | ToolID.THRULAY | ToolID.IPERF3 | PLUGGED_TOOLS[Kind.THROUGHPUT]
+)
+LATENCY_TOOLS = ToolID.PING | ToolID.OWAMP | PLUGGED_TOOLS[Kind.LATENCY]
+TRACE_TOOLS = (
+    ToolID.TRACEROUTE | ToolID.TRACEPATH | ToolID.PARIS_TRACEROUTE | PLUGGED_TOOLS[Kind.TRACE]
+)
 
 
 def kind_of(tool: ToolID) -> Kind:
-    """The kind of a single tool.
+    """The kind of a single tool, which its bit tells: it decides how a request is laid out.
 
     Raises:
-        ValueError: not exactly one known tool.
+        ValueError: not exactly one tool of a known kind.
     """
     if tool and tool & (tool - 1) == 0:
         if tool & THROUGHPUT_TOOLS:
@@ -133,6 +147,16 @@ def kind_of(tool: ToolID) -> Kind:
         if tool & TRACE_TOOLS:
             return Kind.TRACE
     raise ValueError(f"not a single known tool: {int(tool):#x}")
+
+
+def single_tools(mask: ToolID) -> list[ToolID]:
+    """The tools of a mask, lowest bit first, also those that are in no table."""
+    return [ToolID(1 << bit) for bit in range(int(mask).bit_length()) if mask & 1 << bit]
+
+
+def tool_name(tool: ToolID) -> str:
+    """The name of one tool; what is in no table is named by its bit, as `0x10000`."""
+    return tool.name.lower().replace("_", "-") if tool.name else f"{int(tool):#x}"
 
 
 class Role(Enum):
@@ -210,7 +234,19 @@ class Report:
     """What a tester's output says, read by its parser; keys as in testers.md 13.
 
     A key that is not there was not measured. `error` is the tester's own complaint or the reason
-    why the output does not count as a result; None if the test went well.
+    why the output does not count as a result; None if the test went well. `cut` says that the
+    output was too long to be read as a whole: the figures are those of its beginning and its end.
+
+    Throughput, `summary`: see `bwctl.results.SUMMARY_KEYS`; `intervals`: {start_s, end_s, bytes,
+    bits_per_second, retransmits, jitter_ms, lost, packets, omitted, streams}.
+
+    Latency, `summary`: {sent, received, lost, duplicates, errors, loss_percent,
+    rtt_ms {min, mean, max, mdev} or owd_ms {min, median, max}, jitter_ms, maxerr_ms, synchronized,
+    histogram {bucket_width_ms, counts {index: count}}, ttl_min, ttl_max, reordering};
+    `intervals`, one for each packet that arrived: {seq, rtt_ms or owd_ms, ttl, duplicate}.
+
+    Trace, `summary`: {reached, hops [{n, probes [{addr, name, rtt_ms, flag}]}], pmtu}; a probe
+    without an answer is {}. There are no `intervals`.
     """
 
     tool: str
@@ -218,6 +254,15 @@ class Report:
     error: str | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
     intervals: Sequence[Mapping[str, Any]] = ()
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """What one probe of `ITester.probes` gave; `exit_status` None: not to be run, or no end."""
+
+    exit_status: int | None
+    output: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,19 @@ _ECHOES = (
     "stop_tool:",
     "stop_endpoint:",
 )
-_VAGUE = ("no total found in the output", "no result found in the output")
+_NEEDED = {
+    Kind.THROUGHPUT: ("bits_per_second", "no throughput in the tester's output"),
+    Kind.LATENCY: ("received", "no packet that came back in the tester's output"),
+    Kind.TRACE: ("hops", "no hop in the tester's output"),
+}
+"""The figure of a summary without which a test is none."""
+
+_VAGUE = (
+    "no total found in the output",
+    "no result found in the output",
+    "no statistics found in the output",
+    "no hop found in the output",
+)
 
 
 def judge(result: TestResult) -> Failure | None:
@@ -108,8 +120,12 @@ def _missing_end(result: TestResult) -> Failure | None:
 
 
 def _no_figure(result: TestResult) -> Failure | None:
-    """A throughput test that moved nothing, or whose output nobody understands."""
-    throughput = result.spec is None or result.spec.kind is Kind.THROUGHPUT
-    if throughput and not result.summary.get("bits_per_second"):
-        return ExitStatus.TEST_FAILED.failure("no throughput in the tester's output", _SEE_OUTPUT)
-    return None
+    """A test that measured nothing, or whose output nobody understands.
+
+    A trace that did not reach its target is a result, as long as one hop is known.
+    """
+    kind = result.spec.kind if result.spec is not None else Kind.THROUGHPUT
+    figure, message = _NEEDED[kind]
+    if result.summary.get(figure):
+        return None
+    return ExitStatus.TEST_FAILED.failure(message, _SEE_OUTPUT)

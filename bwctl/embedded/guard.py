@@ -1,14 +1,18 @@
 """The guard: runs one tester and sees to it that nothing of it outlives the daemon.
 
-    python -I -S run.py guard [--lifeline FD] [--cpus N[,N...]] -- PROGRAM [ARG...]
+    python -I -S run.py guard [--lifeline FD] [--cpus N[,N...]] [--top-only]
+                              [--private-directory WORD] -- PROGRAM [ARG...]
 
 The daemon holds the other end of the lifeline pipe. When that end closes, for whatever reason, or
 when the tester ends, the guard kills all processes below itself, also those that called setsid or
 were orphaned, and ends as the tester ended: with its exit status or by its signal. TERM, INT, HUP,
-QUIT and USR1 are passed on to the tester's process group.
+QUIT and USR1 are passed on to the tester's process group, with --top-only to the tester alone.
+
+With --private-directory the guard makes a directory of mode 0700 below TMPDIR, runs the tester in
+it, puts its path in place of every argument that is WORD, and removes it with all that is in it.
 
 Exit statuses of the guard itself, each with a line on standard error: 64 bad command line,
-71 fork or CPU affinity refused, 127 the program cannot be run (written by the child).
+71 fork, CPU affinity or directory refused, 127 the program cannot be run (written by the child).
 
 Source: ecosystem.md section 6.
 """
@@ -21,7 +25,7 @@ import select
 import signal
 import time
 
-from bwctl.embedded import processes
+from bwctl.embedded import processes, scratch
 from bwctl.embedded.processes import Tester, attempt
 
 USAGE_STATUS = 64  # EX_USAGE
@@ -42,6 +46,8 @@ class Options:
     def __init__(self) -> None:
         self.lifeline = 3
         self.cpus: set[int] = set()
+        self.top_only = False
+        self.word = ""  # that the private directory's path replaces; "": there is none
         self.command: list[str] = []
 
 
@@ -68,8 +74,14 @@ def parse(arguments: list[str]) -> Options:
 
 def _take_option(options: Options, rest: list[str]) -> None:
     name = rest.pop(0)
-    if name not in ("--lifeline", "--cpus") or not rest:
+    if name == "--top-only":
+        options.top_only = True
+        return
+    if name not in ("--lifeline", "--cpus", "--private-directory") or not rest:
         raise UsageError(f"unknown or incomplete option {name!r}")
+    if name == "--private-directory":
+        options.word = rest.pop(0)
+        return
     numbers = _numbers(name, rest.pop(0))
     if name == "--cpus":
         options.cpus = set(numbers)
@@ -86,7 +98,7 @@ def _numbers(name: str, text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def become_tester(options: Options, guard: int, mask: set[signal.Signals]) -> None:
+def become_tester(options: Options, directory: str, guard: int, mask: set[signal.Signals]) -> None:
     """Turn the forked child into the tester. Never returns."""
     status, step = SYSTEM_STATUS, f"use CPUs {sorted(options.cpus)} for"
     try:
@@ -96,10 +108,13 @@ def become_tester(options: Options, guard: int, mask: set[signal.Signals]) -> No
             os._exit(status)
         if options.cpus:
             os.sched_setaffinity(0, options.cpus)
+        if directory:
+            os.chdir(directory)
         status, step = NOT_RUN_STATUS, "run"
         _reset_signals(mask)
         _close_all_but_standard()
-        os.execvp(options.command[0], options.command)  # noqa: S606 (no shell is the point)
+        command = [directory if word == options.word else word for word in options.command]
+        os.execvp(command[0], command)  # noqa: S606 (no shell is the point)
     except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
         reason = error.strerror if isinstance(error, OSError) else error
         complain(f"cannot {step} {options.command[0]}: {reason}")
@@ -136,7 +151,7 @@ def watch_signals() -> int:
     return reader
 
 
-def start(options: Options) -> Tester:
+def start(options: Options, directory: str) -> Tester:
     """Fork the tester. Signals that come meanwhile are held back for both sides.
 
     Raises:
@@ -148,30 +163,27 @@ def start(options: Options) -> Tester:
     try:
         pid = os.fork()
         if pid == 0:
-            become_tester(options, guard, mask)
+            become_tester(options, directory, guard, mask)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask - _WATCHED)
     attempt(os.setpgid, pid, pid)  # as the child does: the group has to be there for both
     return Tester(pid)
 
 
-def watch(tester: Tester, lifeline: int, wakeup: int) -> None:
+def watch(tester: Tester, options: Options, wakeup: int) -> None:
     """Wait until the tester ended or the lifeline closed, passing signals on."""
     poll = select.poll()
-    poll.register(lifeline, select.POLLIN)
+    poll.register(options.lifeline, select.POLLIN)
     poll.register(wakeup, select.POLLIN)
+    send = os.kill if options.top_only else os.killpg
     while not processes.has_ended(tester):
         ready = [descriptor for descriptor, _ in poll.poll()]
         if wakeup in ready:
-            _pass_on(tester, os.read(wakeup, 4096))
-        if lifeline in ready and not _read(lifeline):
+            for number in os.read(wakeup, 4096):
+                if number in PASSED_ON:
+                    attempt(send, tester.pid, number)
+        if options.lifeline in ready and not _read(options.lifeline):
             return
-
-
-def _pass_on(tester: Tester, numbers: bytes) -> None:
-    for number in numbers:
-        if number in PASSED_ON:
-            attempt(os.killpg, tester.pid, number)
 
 
 def _read(descriptor: int) -> bytes:
@@ -218,15 +230,20 @@ def main(arguments: list[str]) -> int:
         complain(f"guard: {error}")
         return USAGE_STATUS
     wakeup = watch_signals()
+    directory = ""
     try:
         null = os.open(os.devnull, os.O_RDWR)
-        tester = start(options)
+        directory = scratch.make() if options.word else ""
+        tester = start(options, directory)
     except OSError as error:
         complain(f"cannot start {options.command[0]}: {error.strerror}")
+        scratch.remove(directory)
         return SYSTEM_STATUS
     os.dup2(null, 0)  # the tester alone holds what they were
     os.dup2(null, 1)
-    watch(tester, options.lifeline, wakeup)
+    watch(tester, options, wakeup)
     if not processes.kill_all(tester):
         complain(f"processes of {options.command[0]} do not die")
+    if not scratch.remove(directory):
+        complain(f"cannot remove {directory}")
     return end_like(tester)

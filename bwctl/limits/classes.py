@@ -11,7 +11,7 @@ from typing import Final
 from bwctl.limits.addresses import AddressTable
 from bwctl.limits.grammar import hint, scaled_integer, shown
 from bwctl.limits.periods import read_days, read_hours, write_days, write_hours
-from bwctl.values import ToolID
+from bwctl.values import PLUGGED_TOOLS, ToolID, single_tools, tool_name
 
 
 class Sense(Enum):
@@ -58,14 +58,14 @@ LIMITS: Final[Mapping[str, Sense]] = MappingProxyType(
 Value = int | bool | ToolID | None
 
 TESTERS: Final[Mapping[str, ToolID]] = MappingProxyType(
-    {str(tool.name).lower().replace("_", "-"): tool for tool in ToolID if tool}
+    {tool_name(tool): tool for tool in ToolID if tool}
 )
 """Testers by the name that configuration keys and -T use."""
 
 
 def tester_names(tools: ToolID) -> str:
     """Names of testers as the limit `testers` writes them."""
-    return "+".join(name for name, tool in TESTERS.items() if tool & tools)
+    return "+".join(map(tool_name, single_tools(tools)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -167,10 +167,17 @@ def _read_on_off(word: str) -> bool:
 def _read_testers(word: str) -> ToolID:
     tools = ToolID.NONE
     for name in word.lower().split("+"):
-        if name not in TESTERS:
+        tool = TESTERS.get(name) or _PLUGGED.get(name)
+        if tool is None:
             raise ValueError(f"unknown tester {shown(name)}{hint(name, TESTERS)}")
-        tools |= TESTERS[name]
+        tools |= tool
     return tools
+
+
+_PLUGGED: Final = {
+    tool_name(tool): tool for tools in PLUGGED_TOOLS.values() for tool in single_tools(tools)
+}
+"""Bits for the testers of other packages, whose names are not known here: `0x10000`."""
 
 
 _ON_OFF: Final = {"on": True, "off": False}

@@ -24,7 +24,7 @@ from bwctl.net.meeting import Meeting
 from bwctl.net.once import Once
 from bwctl.net.process import MAX_OUTPUT, Ended, TesterProcess, output_cut
 from bwctl.net.timers import Timer, Timers
-from bwctl.values import NTPTime, Role, TestSpec, seconds, ticks
+from bwctl.values import Kind, NTPTime, Role, TestSpec, seconds, ticks
 
 RESULTS_TIMEOUT_S = 60.0  # for the other end's results, as in C
 _POLL_S = 0.02  # between looks for a listening tester
@@ -66,14 +66,25 @@ class Plan:
     port: int  # of the tester's server
     start: NTPTime  # T
     fuzz: int  # F, ticks
+    own_port: int = 0  # the first of those of this end
     commands: Mapping[str, str] = field(default_factory=dict)
     cpus: str | None = None
     max_output: int = MAX_OUTPUT
 
     @property
     def tester_start(self) -> NTPTime:
-        """When our tester is started: the server's one fuzz earlier (wire.md 6.1)."""
-        return NTPTime(self.start - self.fuzz) if self.role is Role.SERVER else self.start
+        """When our tester is started: one fuzz earlier if a client awaits it (wire.md 6.1)."""
+        awaited = self.role is Role.SERVER and self._command(Role.CLIENT) is not None
+        return NTPTime(self.start - self.fuzz) if awaited else self.start
+
+    @property
+    def command(self) -> list[str] | None:
+        """What this end runs; None: the tester needs nothing here (wire.md 6.7)."""
+        return self._command(self.role)
+
+    def _command(self, role: Role) -> list[str] | None:
+        tester = self.tester
+        return tester.command_line(self.spec, role, self.port, self.commands, self.own_port)
 
     @property
     def nominal_end(self) -> NTPTime:
@@ -156,8 +167,8 @@ class PeerAgent:
 
     @property
     def ran(self) -> bool:
-        """Whether a tester was started."""
-        return self._process is not None
+        """Whether a tester was started, or would have been if there were one for this end."""
+        return self._process is not None or self._idle
 
     # -- the course of a test --------------------------------------------------------------------
 
@@ -188,8 +199,11 @@ class PeerAgent:
         self._say("start_endpoint", self._stamp())
         self._say_addresses("run_endpoint")
         await self._meet()
+        command = self.plan.command
+        if command is None:
+            return self._judge(await self._sit_out())
         await self._await_start()
-        ended = await self._test()
+        ended = await self._test(command)
         self._say("stop_tool", self._stamp(), self._notes)
         return self._judge(ended)
 
@@ -220,12 +234,8 @@ class PeerAgent:
             if not self._meeting.receiver_ready.fired:
                 raise TestFailure("the other end's tester does not listen")
 
-    async def _test(self) -> Ended:
+    async def _test(self, command: list[str]) -> Ended:
         """Run the tester until it ends or has to."""
-        plan = self.plan
-        command = plan.tester.command_line(plan.spec, plan.role, plan.port, plan.commands)
-        if command is None:
-            return await self._sit_out()
         process = self._process = self._start_tester(command)
         if self.plan.role is Role.SERVER:
             self._watch_listening(self._timers.clock.mono())
@@ -239,10 +249,12 @@ class PeerAgent:
 
     async def _sit_out(self) -> Ended:
         """This end has nothing to run: the other end's tester needs none here (wire.md 6.7)."""
-        self._note(f"nothing to exec for {self.plan.tester.name} {self.plan.role.value}")
+        plan = self.plan
+        self._note(f"nothing to exec for {plan.tester.name} {plan.role.value}")
         self._idle = True
+        self._meeting.tell_ready()
         over: Once[None] = Once()
-        self._at(NTPTime(self.plan.start + ticks(self.plan.spec.seconds)), over.fire, None)
+        self._at(NTPTime(plan.start + ticks(plan.spec.seconds + plan.overtime)), over.fire, None)
         index, _ = await _first(over.wait(), self._quit.wait())
         given_up = index == 1 and self._quit.value is not Cause.PEER_STOPPED
         return Ended(0, None, b"", stopped=given_up)
@@ -257,7 +269,13 @@ class PeerAgent:
         self._say_addresses("run_tool")
         self._say("start_tool", self._stamp())
         try:
-            process.start(self._reactor, command, plan.cpus)
+            process.start(
+                self._reactor,
+                command,
+                cpus=plan.cpus,
+                top_only=plan.tester.signals_top_only,
+                private_directory=plan.tester.private_directory,
+            )
         except OSError as error:
             raise TestFailure(f"cannot start {plan.tester.name}: {error.strerror}") from error
         return process
@@ -295,10 +313,11 @@ class PeerAgent:
         cause = self._quit.value if ended.stopped else None
         now = self._clock.now()
         early = now < self.plan.nominal_end
-        if not ended.stopped and now < self.plan.start:
+        if not (ended.stopped or self._idle) and now < self.plan.start:
             self._note(f"local tool ended before the test, with status={_status(ended)}")
             return self._outcome(AcceptType.FAILURE, ended.output)
-        if cause is not None and not (cause is Cause.PEER_STOPPED and not early):
+        quiet = cause is Cause.PEER_STOPPED and (not early or self._was_due(cause, early))
+        if cause is not None and not quiet:
             self._note(cause.value)
         elif not ended.stopped and not ended.clean:
             when = "before expected " if early else ""
@@ -308,15 +327,10 @@ class PeerAgent:
     def _accept(self, ended: Ended, cause: Cause | None, early: bool) -> AcceptType:
         """Source: wire.md 6.6, with a truth that C does not tell."""
         plan = self.plan
-        expected_stop = (
-            cause is Cause.PEER_STOPPED
-            and plan.role is Role.SERVER
-            and not plan.tester.server_ends_itself
-            and not early
-        )
-        if ended.stopped and not expected_stop:
+        in_order = self._was_due(cause, early)
+        if ended.stopped and not in_order:
             return AcceptType.REJECT
-        if not ended.clean and not expected_stop:
+        if not ended.clean and not in_order:
             return AcceptType.FAILURE
         if plan.tester.results_role(plan.spec) is plan.role and not self._idle:
             report = plan.tester.parse(ended.output, plan.spec, plan.role)
@@ -324,6 +338,17 @@ class PeerAgent:
                 self._note(f"{plan.tester.name}: {report.error}")
                 return AcceptType.FAILURE
         return AcceptType.ACCEPT
+
+    def _was_due(self, cause: Cause | None, early: bool) -> bool:
+        """Whether it is in order that we had to stop the tester."""
+        plan = self.plan
+        if cause is Cause.HARD_END:  # what a trace has found by then is its result
+            return plan.spec.kind is Kind.TRACE
+        if cause is not Cause.PEER_STOPPED or plan.role is not Role.SERVER:
+            return False
+        told = self._meeting.ended.value
+        well = told is not None and told.accept is AcceptType.ACCEPT
+        return not plan.tester.server_ends_itself and (well or not early)
 
     def _outcome(self, status: AcceptType, output: bytes) -> Outcome:
         self._say("stop_endpoint", self._stamp(), self._notes)

@@ -18,6 +18,7 @@ from bwctl.limits.classes import LimitClass
 from bwctl.limits.quota import Holding, octets_of
 from bwctl.net.clock import local_time
 from bwctl.net.host import Host
+from bwctl.net.portcheck import take_free
 from bwctl.net.timers import Timer
 from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, seconds, ticks
 from bwctl.wire.request import TestRequest
@@ -49,7 +50,7 @@ class Refusal:
     start: NTPTime = NEVER
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Booking:
     """A reservation with its port and its timer: what one control connection holds."""
 
@@ -58,7 +59,8 @@ class Booking:
     limit_class: LimitClass
     reservation: Reservation
     port: int  # of the tester's server
-    pooled: int  # ports taken from our pool, from `port` on; 0 at the client daemon
+    own_port: int  # the first of those taken from our pool
+    pooled: int  # how many
     holding: Holding  # on the requester's account
     timer: Timer | None = None
     released: bool = False
@@ -106,20 +108,27 @@ class BrokerService:
         reasons = self._denials(application, spec)
         if reasons:
             return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
-        server = application.request.role is Role.SERVER
-        wanted = tester.ports(spec) if server else 0
-        port = self._host.pool(tester).take(wanted) if wanted else 0
-        if port is None:
+        role = application.request.role
+        pool, wanted = self._host.pool(tester), tester.ports(spec, role)
+        own_port = take_free(pool, wanted, spec.address(role)) if wanted else 0
+        if own_port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
         placed = self._place(application, spec, tester, None)
         if isinstance(placed, Refusal):
-            if wanted:
-                self._host.pool(tester).release(port, wanted)
+            pool.release(own_port, wanted)
             return self._refused(application, placed)
-        if not server:
-            port = application.request.tool_port or tester.default_port
-        holding = self._host.quotas.hold(application.requester, spec)
-        booking = Booking(spec, tester, application.limit_class, placed, port, wanted, holding)
+        booking = Booking(
+            spec=spec,
+            tester=tester,
+            limit_class=application.limit_class,
+            reservation=placed,
+            port=own_port,
+            own_port=own_port,
+            pooled=wanted,
+            holding=self._host.quotas.hold(application.requester, spec),
+        )
+        if role is Role.CLIENT:
+            booking.port = application.request.tool_port or tester.default_port
         return self._granted(application, booking)
 
     def move(self, booking: Booking, application: Application) -> Booking | Refusal:
@@ -276,7 +285,7 @@ class BrokerService:
         self._host.broker.release(booking.reservation)
         self._host.quotas.ledger.let_go(booking.holding)
         if booking.pooled:
-            self._host.pool(booking.tester).release(booking.port, booking.pooled)
+            self._host.pool(booking.tester).release(booking.own_port, booking.pooled)
         self.log.debug("reservation released", sid=booking.sid.hex(), event="reservation.released")
 
     def _expire(self, booking: Booking) -> None:

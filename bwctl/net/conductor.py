@@ -18,7 +18,19 @@ from bwctl.net.collecting import Collector
 from bwctl.net.failures import SessionFailure, unfit
 from bwctl.net.pair import OpenEnd, Pair, Surroundings
 from bwctl.results import EndResult, TestResult
-from bwctl.values import NEVER, NO_SID, IPAddress, NTPTime, Role, TestSpec, ToolID, seconds, ticks
+from bwctl.values import (
+    NEVER,
+    NO_SID,
+    IPAddress,
+    NTPTime,
+    Role,
+    TestSpec,
+    ToolID,
+    seconds,
+    single_tools,
+    ticks,
+    tool_name,
+)
 from bwctl.wire.request import TestRequest
 
 
@@ -153,14 +165,25 @@ class Conductor:
 
     def _none_in_common(self, common: ToolID) -> SessionFailure:
         pair = self._pair
-        wanted = _names(self._wish.tools)
+        wanted = ", ".join(map(self._name, self._wish.tools))
         text = (
             f"no wanted tester ({wanted}) at both ends: {pair.receiver.wish.name} has "
-            f"{_names(pair.receiver.opened.tools)}, {pair.sender.wish.name} has "
-            f"{_names(pair.sender.opened.tools)}"
+            f"{self._names(pair.receiver.opened.tools)}, {pair.sender.wish.name} has "
+            f"{self._names(pair.sender.opened.tools)}"
         )
-        hint = f"-T {_names(common)} would do" if common else "install one of them at both ends"
+        known = common & ToolID(sum(one.tool_id for one in self._around.testers.values()))
+        hint = f"-T {self._names(known)} would do" if known else "install one of them at both ends"
         return SessionFailure("no_tester", text, hint)
+
+    def _names(self, tools: ToolID) -> str:
+        """Those of a mask, also of testers that are not known here."""
+        return ", ".join(map(self._name, single_tools(tools))) or "none"
+
+    def _name(self, tool: ToolID) -> str:
+        """As the tester of that bit has it, be it plugged in or not."""
+        testers = self._around.testers.values()
+        found = (tester.name for tester in testers if tester.tool_id == tool)
+        return next(found, tool_name(tool))
 
     # -- the moment ------------------------------------------------------------------------------
 
@@ -304,8 +327,3 @@ class Conductor:
         first = self._collector is not None and self._collector.order[:1] == [role]
         kept = replace(end, status=stop.accept, raw=stop.output, report=report, ended_first=first)
         self._update(**{side: kept})
-
-
-def _names(tools: Any) -> str:
-    names = (str(tool.name).lower().replace("_", "-") for tool in ToolID if tool in tools)
-    return ", ".join(names) or "none"

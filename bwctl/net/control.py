@@ -350,7 +350,7 @@ class ControlProtocol(Carrier):
         self._tell_hooks(theirs, agent, booking)
 
     def _tell_hooks(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:
-        """Both ends are done; a session whose tester never ran is no test (daemon.md 1.8)."""
+        """Both ends are done; a session that never came to its tester is no test (daemon.md 1.8)."""
         ours, reservation = agent.finished.value, booking.reservation
         if ours is None or not agent.ran:
             return
@@ -369,6 +369,8 @@ class ControlProtocol(Carrier):
             status=ours.status,
             other_output=theirs.output if theirs is not None else None,
             other_status=theirs.accept if theirs is not None else None,
+            tester=booking.tester.name,
+            tester_version=self._host.versions.get(booking.tester.name),
         )
         if self._host.hooks is not None:
             self._host.hooks.submit(event)

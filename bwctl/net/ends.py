@@ -58,6 +58,7 @@ def _plan(host: Host, booking: Booking) -> Plan:
         role=booking.reservation.role,
         tester=booking.tester,
         port=booking.port,
+        own_port=booking.own_port,
         start=booking.reservation.start,
         fuzz=booking.reservation.fuzz,
         commands=host.commands,

@@ -33,7 +33,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from bwctl.results import TestEnded
-from bwctl.values import NTP_UNIX_OFFSET, IPAddress, NTPTime, ToolID
+from bwctl.values import NTP_UNIX_OFFSET, IPAddress, NTPTime, tool_name
 
 PIECE = 64 * 1024  # octets handed on at once
 
@@ -71,7 +71,7 @@ def _configuration(event: HookEvent, name: Callable[[IPAddress], str]) -> bytes:
 def _lines_of_c(event: HookEvent, name: Callable[[IPAddress], str]) -> list[tuple[str, object]]:
     spec = event.spec
     return [
-        ("tool", _tool_name(spec.tool)),
+        ("tool", event.tester or tool_name(spec.tool)),
         ("user", event.user or ""),
         ("limit_class", event.limit_class),
         ("start_time", _unix(event.start)),
@@ -110,10 +110,6 @@ def _lines_of_ours(event: HookEvent) -> list[tuple[str, object]]:
         ("first_ttl", spec.first_ttl),
         ("last_ttl", spec.last_ttl),
     ]
-
-
-def _tool_name(tool: ToolID) -> str:
-    return (tool.name or str(int(tool))).lower().replace("_", "-")
 
 
 def _unix(moment: NTPTime) -> int:

@@ -141,9 +141,12 @@ class Plugged:
                 return None
 
         own, other = ended.role, ended.role.other
+        report = parsed(ended.output, own)
+        if report is not None and report.version is None:
+            report = replace(report, version=ended.tester_version)
         return replace(
             ended,
-            report=parsed(ended.output, own),
+            report=report,
             other_report=parsed(ended.other_output, other),
         )
 

@@ -11,6 +11,7 @@ from bwctl.interfaces import ITester
 from bwctl.net.host import Host
 from bwctl.net.once import Once
 from bwctl.net.process import Ended, TesterProcess
+from bwctl.values import ProbeAnswer
 
 PROBE_TIMEOUT_S = 10.0
 _MAX_OUTPUT = 4096
@@ -62,19 +63,15 @@ class Probe:
         )
 
     async def _version(self, tester: ITester) -> str | None:
-        """The version; every probe of a tester has to be content."""
-        commands = tester.probes(self._host.commands)
-        if not commands:
-            return tester.version(0, b"")
-        version = None
-        for command in commands:
-            ended = await self._run(command)
-            if ended is None or ended.exit_status is None:
-                return None
-            version = tester.version(ended.exit_status, ended.output)
-            if version is None:
-                return None
-        return version
+        """The version, from the answers to all probes of a tester, one after another."""
+        answers = [await self._answer(one) for one in tester.probes(self._host.commands)]
+        return tester.version(answers)
+
+    async def _answer(self, command: list[str]) -> ProbeAnswer:
+        ended = await self._run(command)
+        if ended is None or ended.exit_status is None:
+            return ProbeAnswer(None, b"")
+        return ProbeAnswer(ended.exit_status, ended.output)
 
     async def _run(self, command: list[str]) -> Ended | None:
         process = TesterProcess(self._host.timers, max_output=_MAX_OUTPUT)

@@ -24,7 +24,8 @@ _RUN = str(Path(bwctl.embedded.__file__).with_name("run.py"))
 _LIFELINE = 3
 _BETWEEN_SIGNALS_S = 0.3
 _GRACE_S = 1.0  # from the last gentle signal to the lifeline's end, and from that to KILL
-_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+_PASSED_ON = {name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}
+_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **_PASSED_ON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +85,27 @@ class TesterProcess(ProcessProtocol):
         self._step: Timer | None = None
 
     def start(
-        self, reactor: IReactorProcess, command: Sequence[str], cpus: str | None = None
+        self,
+        reactor: IReactorProcess,
+        command: Sequence[str],
+        *,
+        cpus: str | None = None,
+        top_only: bool = False,
+        private_directory: str = "",
     ) -> None:
         """Run a command line; no shell is involved.
 
+        Args:
+            cpus: numbers of those that it may use, with commas.
+            top_only: signals are for its first process, not for its group.
+            private_directory: word in the command line for the path of a directory made for it.
         Raises:
             OSError: no process or descriptor is to be had.
         """
-        affinity = ["--cpus", cpus] if cpus else []
-        guard = [sys.executable, "-I", "-S", _RUN, "guard", *affinity, "--", *command]
+        options = ["--cpus", cpus] if cpus else []
+        options += ["--top-only"] if top_only else []
+        options += ["--private-directory", private_directory] if private_directory else []
+        guard = [sys.executable, "-I", "-S", _RUN, "guard", *options, "--", *command]
         reactor.spawnProcess(
             self,
             guard[0],

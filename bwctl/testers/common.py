@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, Final, NamedTuple
 
 from bwctl.interfaces import ITester
-from bwctl.values import TestSpec
+from bwctl.values import ProbeAnswer, TestSpec
 
 MAX_DATAGRAM: Final = 65507  # octets of UDP payload that fit into one IPv4 packet
 
@@ -100,7 +101,15 @@ def common_problems(tester: ITester, spec: TestSpec) -> list[str]:
     return problems
 
 
-def first_word(text: bytes) -> str | None:
-    """The first word of a probe's output, None if there is none or it is not plain ASCII."""
-    words = text[:80].split()
+def found_version(pattern: re.Pattern[bytes], answer: ProbeAnswer) -> str:
+    """The first group of a pattern in a probe's output; a tester that is here may not tell."""
+    found = pattern.search(answer.output[:4096])
+    return found[1].decode("ascii", "replace").strip() if found else "version unknown"
+
+
+def word_behind(prefix: bytes, answer: ProbeAnswer, statuses: Sequence[int]) -> str | None:
+    """The word behind the beginning of a probe's output; None if another output or exit status."""
+    if answer.exit_status not in statuses or not answer.output.startswith(prefix):
+        return None
+    words = answer.output[len(prefix) : len(prefix) + 80].split()
     return words[0].decode() if words and words[0].isascii() else None

@@ -11,7 +11,8 @@ from zope.interface import implementer
 from bwctl.interfaces import ITester
 from bwctl.testers import common, iperf_output
 from bwctl.testers.common import Option
-from bwctl.values import Listening, Report, Role, TestSpec, ToolID
+from bwctl.testers.reading import marked
+from bwctl.values import Listening, ProbeAnswer, Report, Role, TestSpec, ToolID
 
 UNITS: Final = "bBkKmMgGaA"
 FORMATS: Final = "c"
@@ -49,6 +50,8 @@ class Iperf:
     commands: Mapping[str, str] = field(default_factory=lambda: {"iperf_cmd": "iperf"}, hash=False)
     server_ends_itself: bool = True  # -P counts the connections that it serves
     stop_signals: Sequence[str] = ("TERM", "TERM")  # at the first it may only print a report
+    signals_top_only: bool = False
+    private_directory: str = ""
 
     def problems(self, spec: TestSpec) -> list[str]:
         """Why iperf cannot do a test."""
@@ -68,16 +71,13 @@ class Iperf:
         """`iperf -v`."""
         return [[self._program(commands), "-v"]]
 
-    def version(self, exit_status: int, output: bytes) -> str | None:
+    def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version; `iperf -v` exits with 1 in many versions."""
-        prefix = b"iperf version "
-        if exit_status not in (0, 1) or not output.startswith(prefix):
-            return None
-        return common.first_word(output[len(prefix) :])
+        return common.word_behind(b"iperf version ", answers[0], (0, 1))
 
-    def ports(self, spec: TestSpec) -> int:
-        """One port."""
-        return 1
+    def ports(self, spec: TestSpec, role: Role) -> int:
+        """One port for the server."""
+        return int(role is Role.SERVER)
 
     def overtime(self, spec: TestSpec) -> float:
         """None: it ends with the test."""
@@ -88,7 +88,12 @@ class Iperf:
         return (Listening("udp" if spec.udp else "tcp", port),)
 
     def command_line(
-        self, spec: TestSpec, role: Role, port: int, commands: Mapping[str, str]
+        self,
+        spec: TestSpec,
+        role: Role,
+        port: int,
+        commands: Mapping[str, str],
+        own_port: int = 0,
     ) -> list[str] | None:
         """The argv of one end; None for a server whose end has no daemon."""
         if role is Role.CLIENT:
@@ -101,7 +106,7 @@ class Iperf:
 
     def parse(self, output: bytes, spec: TestSpec, role: Role) -> Report:
         """What one end's output says."""
-        return iperf_output.read(output, spec, role)
+        return marked(iperf_output.read(output, spec, role), output)
 
     def _program(self, commands: Mapping[str, str]) -> str:
         return common.program(commands, self.commands, "iperf_cmd")

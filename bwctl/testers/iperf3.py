@@ -12,8 +12,8 @@ from zope.interface import implementer
 from bwctl.interfaces import ITester
 from bwctl.testers import common, iperf3_json, iperf3_text
 from bwctl.testers.common import Option, Range
-from bwctl.testers.reading import text_of
-from bwctl.values import Listening, Report, Role, TestSpec, ToolID
+from bwctl.testers.reading import MAX_OUTPUT, marked, text_of
+from bwctl.values import Listening, ProbeAnswer, Report, Role, TestSpec, ToolID
 
 JSON: Final = "J"
 UNITS: Final = "kKmMgG"  # C also takes bBaA, which iperf3 (3.12) itself refuses
@@ -65,6 +65,8 @@ class Iperf3:
     )
     server_ends_itself: bool = True  # -1
     stop_signals: Sequence[str] = ("TERM",)
+    signals_top_only: bool = False
+    private_directory: str = ""
 
     def problems(self, spec: TestSpec) -> list[str]:
         """Why iperf3 cannot do a test."""
@@ -82,14 +84,15 @@ class Iperf3:
         """`iperf3 -v`."""
         return [[self._program(commands), "-v"]]
 
-    def version(self, exit_status: int, output: bytes) -> str | None:
+    def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version; `iperf3 -v` exited with 1 in early versions."""
-        found = _VERSION.search(output[:1023]) if exit_status in (0, 1) else None
+        (answer,) = answers
+        found = _VERSION.search(answer.output[:1023]) if answer.exit_status in (0, 1) else None
         return found[1].decode() if found else None
 
-    def ports(self, spec: TestSpec) -> int:
-        """One port, for control and data."""
-        return 1
+    def ports(self, spec: TestSpec, role: Role) -> int:
+        """One port for the server, for control and data."""
+        return int(role is Role.SERVER)
 
     def overtime(self, spec: TestSpec) -> float:
         """None: it ends with the test."""
@@ -100,7 +103,12 @@ class Iperf3:
         return (Listening("tcp", port),)
 
     def command_line(
-        self, spec: TestSpec, role: Role, port: int, commands: Mapping[str, str]
+        self,
+        spec: TestSpec,
+        role: Role,
+        port: int,
+        commands: Mapping[str, str],
+        own_port: int = 0,
     ) -> list[str] | None:
         """The argv of one end; None for a server whose end has no daemon."""
         if role is Role.CLIENT:
@@ -116,8 +124,8 @@ class Iperf3:
         text = text_of(output)
         start = iperf3_json.start_of(text)
         if start is None:
-            return iperf3_text.read(text, spec)
-        return iperf3_json.read(text, start, spec, role)
+            return marked(iperf3_text.read(text, spec), output)
+        return marked(iperf3_json.read(text, start, spec, role), output, MAX_OUTPUT)
 
     def _program(self, commands: Mapping[str, str]) -> str:
         return common.program(commands, self.commands, "iperf3_cmd")

@@ -11,7 +11,8 @@ from zope.interface import implementer
 from bwctl.interfaces import ITester
 from bwctl.testers import common, nuttcp_output
 from bwctl.testers.common import Option, Range
-from bwctl.values import Listening, Report, Role, TestSpec, ToolID
+from bwctl.testers.reading import marked
+from bwctl.values import Listening, ProbeAnswer, Report, Role, TestSpec, ToolID
 
 CONTROL_PORT: Final = 5000
 """Both ends have to use the same one, and a C peer always uses this."""
@@ -57,6 +58,8 @@ class Nuttcp:
     )
     server_ends_itself: bool = True  # -1
     stop_signals: Sequence[str] = ("TERM",)
+    signals_top_only: bool = False
+    private_directory: str = ""
 
     def problems(self, spec: TestSpec) -> list[str]:
         """Why nuttcp cannot do a test."""
@@ -71,16 +74,13 @@ class Nuttcp:
         """`nuttcp -V`."""
         return [[self._program(commands), "-V"]]
 
-    def version(self, exit_status: int, output: bytes) -> str | None:
+    def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version, behind `nuttcp-`."""
-        prefix = b"nuttcp-"
-        if exit_status != 0 or not output.startswith(prefix):
-            return None
-        return common.first_word(output[len(prefix) :])
+        return common.word_behind(b"nuttcp-", answers[0], (0,))
 
-    def ports(self, spec: TestSpec) -> int:
-        """One port per stream."""
-        return max(1, spec.parallel)
+    def ports(self, spec: TestSpec, role: Role) -> int:
+        """One port per stream for the server."""
+        return max(1, spec.parallel) if role is Role.SERVER else 0
 
     def overtime(self, spec: TestSpec) -> float:
         """With UDP it is done 2.3 s after the test; a time slot has 1.5 s for that."""
@@ -91,7 +91,12 @@ class Nuttcp:
         return (Listening("tcp", CONTROL_PORT),)
 
     def command_line(
-        self, spec: TestSpec, role: Role, port: int, commands: Mapping[str, str]
+        self,
+        spec: TestSpec,
+        role: Role,
+        port: int,
+        commands: Mapping[str, str],
+        own_port: int = 0,
     ) -> list[str] | None:
         """The argv of one end; None for a server whose end has no daemon."""
         if role is Role.CLIENT:
@@ -104,7 +109,7 @@ class Nuttcp:
 
     def parse(self, output: bytes, spec: TestSpec, role: Role) -> Report:
         """What one end's output says."""
-        return nuttcp_output.read(output, spec, role)
+        return marked(nuttcp_output.read(output, spec, role), output)
 
     def _program(self, commands: Mapping[str, str]) -> str:
         return common.program(commands, self.commands, "nuttcp_cmd")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any, Final
 
 from bwctl.values import Report, TestSpec
 
-MAX_OUTPUT: Final = 4 << 20  # octets that are looked at
-MAX_LINES: Final = 20_000  # lines that are looked at, half of them at the end
+MAX_OUTPUT: Final = 4 << 20  # octets that are looked at, half of them at the end
+MAX_LINES: Final = 100_000  # the same for lines; a ping of 65535 packets has fewer
 MAX_LINE: Final = 1000  # characters of a line that are looked at
 MAX_INTERVALS: Final = 100_000  # more than the seconds of a day
 MAX_TEXT: Final = 300  # characters of foreign text in a Report
@@ -23,6 +24,7 @@ LARGEST: Final = 1e30  # above every measurement
 SHORT_RUN: Final = 0.9  # part of the requested duration that a test has to last
 SHORT_INTERVAL: Final = 0.1  # part of the report interval below which a row says nothing
 
+_CUT_BEFORE: Final = b"\nbwctl: output cut here: "  # what a daemon of ours does (bwctl.net.process)
 _HINT: Final = re.compile(
     r"\b(?:failed|error|refused|unrecognized|invalid|cannot|unable|no such file)\b"
     r"|^bwctl: (?:local|remote) (?:tool|peer)\b",
@@ -31,8 +33,17 @@ _HINT: Final = re.compile(
 
 
 def text_of(output: bytes) -> str:
-    """The output as text, cut at MAX_OUTPUT; what is not UTF-8 is replaced."""
-    return output[:MAX_OUTPUT].decode("utf-8", "replace")
+    """The output as text; of one beyond MAX_OUTPUT lines in the middle go. Mind `marked`."""
+    if len(output) > MAX_OUTPUT:
+        head, tail = output[: MAX_OUTPUT // 2], output[-MAX_OUTPUT // 2 :]
+        output = head[: head.rfind(b"\n") + 1] + tail[tail.find(b"\n") + 1 :]
+    return output.decode("utf-8", "replace")
+
+
+def marked(report: Report, output: bytes, most_lines: int = MAX_LINES) -> Report:
+    """The Report of an output, told as `cut` if not all that the tester wrote was looked at."""
+    cut = len(output) > MAX_OUTPUT or output.count(b"\n") > most_lines or _CUT_BEFORE in output
+    return replace(report, cut=True) if cut else report
 
 
 def lines_of(text: str) -> list[str]:
@@ -58,6 +69,14 @@ def number(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return known if 0 <= known < LARGEST else None
+
+
+def signed(value: object) -> float | None:
+    """The same for a number that may be negative: a delay between clocks that disagree."""
+    if isinstance(value, str) and value.startswith("-"):
+        known = number(value[1:])
+        return None if known is None else -known
+    return number(value)
 
 
 def count(value: object) -> int | None:
@@ -135,6 +154,15 @@ def interval_of(start: float, end: float, half: Half, **more: Any) -> dict[str, 
 def long_enough(spec: TestSpec, seconds: float) -> bool:
     """Whether an interval is more than the rest at the end of a test."""
     return seconds >= SHORT_INTERVAL * (spec.report_interval_ms / 1000 or 1.0)
+
+
+def foreign_address(text: str) -> str | None:
+    """An address as a tester prints it, a zone (%eth0) may follow; None if it is none."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return None
+    return clean(text) or None
 
 
 def hint(lines: Iterable[str]) -> str | None:

@@ -24,12 +24,13 @@ from bwctl.testers.reading import (
     interval_of,
     lines_of,
     long_enough,
+    marked,
     number,
     rate,
     report,
     text_of,
 )
-from bwctl.values import Listening, Report, Role, TestSpec, ToolID
+from bwctl.values import Listening, ProbeAnswer, Report, Role, TestSpec, ToolID
 
 RUN: Final = Path(bwctl.__file__).with_name("embedded") / "run.py"
 MARK: Final = "#json "  # begins the line with the result
@@ -74,6 +75,8 @@ class Thrulay:
     commands: Mapping[str, str] = field(default_factory=dict, hash=False)
     server_ends_itself: bool = True
     stop_signals: Sequence[str] = ("TERM",)
+    signals_top_only: bool = False
+    private_directory: str = ""
 
     def problems(self, spec: TestSpec) -> list[str]:
         """Why thrulay cannot do a test."""
@@ -94,13 +97,13 @@ class Thrulay:
         """Nothing to ask: it is a part of this package."""
         return []
 
-    def version(self, exit_status: int, output: bytes) -> str | None:
+    def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version of this package."""
         return bwctl.__version__
 
-    def ports(self, spec: TestSpec) -> int:
-        """One port for all streams."""
-        return 1
+    def ports(self, spec: TestSpec, role: Role) -> int:
+        """One port for all streams of the server."""
+        return int(role is Role.SERVER)
 
     def overtime(self, spec: TestSpec) -> float:
         """None: it ends with the test."""
@@ -111,7 +114,12 @@ class Thrulay:
         return (Listening("tcp", port),)
 
     def command_line(
-        self, spec: TestSpec, role: Role, port: int, commands: Mapping[str, str]
+        self,
+        spec: TestSpec,
+        role: Role,
+        port: int,
+        commands: Mapping[str, str],
+        own_port: int = 0,
     ) -> list[str] | None:
         """The argv of one end; None for a server whose end has no daemon."""
         if role is Role.SERVER and spec.no_server_endpoint:
@@ -125,7 +133,7 @@ class Thrulay:
 
     def parse(self, output: bytes, spec: TestSpec, role: Role) -> Report:
         """What one end's output says."""
-        return read(output, spec, role)
+        return marked(read(output, spec, role), output)
 
 
 def _server(spec: TestSpec, port: int) -> list[str]:
