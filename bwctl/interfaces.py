@@ -55,10 +55,16 @@ class ITester(Interface):
         """Names of options set in a TestSpec that this tester does not know."""
 
     def probes(commands: Mapping[str, str]) -> list[list[str]]:
-        """Command lines that tell whether the tester is here; none: it always is."""
+        """Command lines that tell whether the tester is here; none: it always is.
+
+        They are run one after another, until `version` knows.
+        """
 
     def version(answers: Sequence[ProbeAnswer]) -> str | None:
-        """Version text from the answers to all probes, in their order; None: it is not usable."""
+        """Version text from the answers to the first probes, without a probe from none.
+
+        None: not known yet, or, if these are all, the tester is not usable.
+        """
 
     def ports(spec: TestSpec, role: Role) -> int:
         """How many consecutive ports an end needs from the pool of its daemon (0: none)."""

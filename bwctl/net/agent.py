@@ -18,11 +18,12 @@ from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType, BWCTLError
 from bwctl.interfaces import ITester
 from bwctl.net.clock import IClock
+from bwctl.net.kept import shortened
 from bwctl.net.link import PeerLink
 from bwctl.net.listening import is_listening
 from bwctl.net.meeting import Meeting
 from bwctl.net.once import Once
-from bwctl.net.process import MAX_OUTPUT, Ended, TesterProcess, output_cut
+from bwctl.net.process import MAX_OUTPUT, Ended, TesterProcess
 from bwctl.net.timers import Timer, Timers
 from bwctl.values import Kind, NTPTime, Role, TestSpec, seconds, ticks
 
@@ -355,9 +356,7 @@ class PeerAgent:
         if output and not output.endswith(b"\n"):
             output += b"\n"
         room = max(0, self.plan.max_output - len(self._head) - len(self._notes))
-        if len(output) > room:
-            remark = output_cut(self.plan.max_output)[:room]
-            output = output[: room - len(remark)] + remark
+        output = shortened(output, room, self.plan.max_output)
         return Outcome(status, bytes(self._head) + output + bytes(self._notes))
 
     async def _trade(self, link: PeerLink | None) -> None:

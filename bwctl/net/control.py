@@ -350,7 +350,7 @@ class ControlProtocol(Carrier):
         self._tell_hooks(theirs, agent, booking)
 
     def _tell_hooks(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:
-        """Both ends are done; a session that never came to its tester is no test (daemon.md 1.8)."""
+        """Both ends are done; one that never came to its tester is no test (daemon.md 1.8)."""
         ours, reservation = agent.finished.value, booking.reservation
         if ours is None or not agent.ran:
             return

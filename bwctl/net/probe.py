@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shutil import which
 from typing import ClassVar
 
 from twisted.internet.defer import Deferred, gatherResults, race
@@ -63,11 +64,18 @@ class Probe:
         )
 
     async def _version(self, tester: ITester) -> str | None:
-        """The version, from the answers to all probes of a tester, one after another."""
-        answers = [await self._answer(one) for one in tester.probes(self._host.commands)]
-        return tester.version(answers)
+        """The version, from as many probes as it takes to know it."""
+        answers: list[ProbeAnswer] = []
+        for command in tester.probes(self._host.commands):
+            answers.append(await self._answer(command))
+            version = tester.version(answers)
+            if version is not None:
+                return version
+        return None if answers else tester.version(answers)
 
     async def _answer(self, command: list[str]) -> ProbeAnswer:
+        if which(command[0]) is None:  # as nearly always: a guard would find the same
+            return ProbeAnswer(None, b"")
         ended = await self._run(command)
         if ended is None or ended.exit_status is None:
             return ProbeAnswer(None, b"")

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 import bwctl.embedded
+from bwctl.net.kept import Kept
 from bwctl.net.once import Once
 from bwctl.net.timers import Timer, Timers
 
@@ -48,11 +49,6 @@ def is_guard(command_line: bytes) -> bool:
     return f"{_RUN}\0guard\0".encode() in command_line
 
 
-def output_cut(most: int) -> bytes:
-    """The line where output beyond a bound is missing."""
-    return b"\nbwctl: output cut here: more than %d octets\n" % most
-
-
 class TesterProcess(ProcessProtocol):
     """Runs one command line, keeps its output, and ends it for certain.
 
@@ -75,10 +71,8 @@ class TesterProcess(ProcessProtocol):
         self.ended: Once[Ended] = Once()
         self._timers = timers
         self._stop_signals = tuple(stop_signals)
-        self._max_output = max_output
         self._on_output = on_output
-        self._output = bytearray()
-        self._cut = False
+        self._kept = Kept(max_output)
         self._stopping = False
         self._tied = True  # the lifeline is there
         self._exited = False  # the guard is gone, though its pipes may be open
@@ -131,11 +125,7 @@ class TesterProcess(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Keep output and errors in the order of their arrival, up to the bound."""
-        room = max(0, self._max_output - len(self._output))
-        self._output += data[:room]
-        if len(data) > room and not self._cut:
-            self._cut = True
-            self._output += output_cut(self._max_output)
+        self._kept.add(data)
         if self._on_output is not None:
             self._on_output(data)
 
@@ -147,7 +137,7 @@ class TesterProcess(ProcessProtocol):
     @property
     def output(self) -> bytes:
         """What has been written so far."""
-        return bytes(self._output)
+        return self._kept.octets
 
     def stop(self) -> None:
         """Ask the tester to end; called again it changes nothing."""
@@ -212,7 +202,7 @@ class TesterProcess(ProcessProtocol):
             Ended(
                 getattr(value, "exitCode", None),
                 getattr(value, "signal", None),
-                bytes(self._output),
+                self._kept.octets,
                 self._stopping,
             )
         )

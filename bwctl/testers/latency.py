@@ -10,6 +10,7 @@ from bwctl.values import TestSpec
 
 PACKETS: Final = 10  # where a test does not say, as C's client
 SPACING_MS: Final = 1000
+DIGITS: Final = 6  # of milliseconds: no clock tells less than a nanosecond
 SHORT_RUN: Final = 0.9  # part of the packets that has to be sent
 
 FIELDS: Final = ("packet_count", "packet_spacing_ms")

@@ -25,6 +25,7 @@ from bwctl.testers.reading import (
 from bwctl.values import Report, Role, TestSpec
 
 MEGABYTE: Final = 1 << 20
+MAX_ROW: Final = 300  # characters; the longest rows have half of that
 ONE_SIDED: Final = "the figures of one of the two ends are missing"
 
 Values = Mapping[str, str]
@@ -79,7 +80,7 @@ def collect(lines: Iterable[str]) -> tuple[dict[str, dict[str, str]], list[Value
     """What the transmitter (t), the receiver (r) and nobody in particular said; interval rows."""
     sides: dict[str, dict[str, str]] = {"t": {}, "r": {}, "": {}}
     rows: list[Values] = []
-    for line in lines:
+    for line in (line[:MAX_ROW] for line in lines):
         side = _SIDE.match(line)
         values = values_of(line[side.end() :] if side else line)
         if "real_sec" in values:

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from bwctl.interfaces import ITester
 from bwctl.testers import common, latency, owamp_output
 from bwctl.testers.common import Option, Range
-from bwctl.testers.reading import marked
+from bwctl.testers.reading import MAX_REPLIES, marked
 from bwctl.values import Listening, ProbeAnswer, Report, Role, TestSpec, ToolID
 
 MACHINE: Final = "M"  # for programs
@@ -81,7 +81,7 @@ class Owamp:
 
     def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version of owping; both programs have to be here."""
-        if any(answer.exit_status != 0 for answer in answers):
+        if len(answers) < 2 or any(answer.exit_status != 0 for answer in answers):
             return None
         return common.found_version(_VERSION, answers[0])
 
@@ -126,7 +126,7 @@ class Owamp:
         """What one end's output says; the server only logs."""
         if role is Role.SERVER:
             return Report(tool=self.name)
-        return marked(owamp_output.read(output, spec), output)
+        return marked(owamp_output.read(output, spec), output, MAX_REPLIES)
 
     def _program(self, commands: Mapping[str, str], key: str) -> str:
         return common.program(commands, self.commands, key)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from bwctl.testers import latency
+from bwctl.testers.latency import DIGITS
 from bwctl.testers.reading import count, number, present, signed
 
 BEGIN: Final = "SUMMARY"  # the first key of a session
@@ -56,7 +57,7 @@ def _collected(lines: Iterable[str]) -> tuple[Values, Tables]:
 
 
 def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else 1000 * seconds
+    return None if seconds is None else round(1000 * seconds, DIGITS)
 
 
 def _delays(values: Values) -> dict[str, float] | None:

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from bwctl.testers import latency, owamp_machine, owamp_raw, owamp_text
-from bwctl.testers.reading import clean, lines_of, present, text_of
+from bwctl.testers.reading import MAX_REPLIES, clean, lines_of, present, text_of
 from bwctl.values import Report, TestSpec
 
-_COMPLAINT: Final = re.compile(r"^owping: (?!NTP: )")
+_COMPLAINT: Final = re.compile(r"^owping: (?!NTP: )(.+)")
 
 
 def read(output: bytes, spec: TestSpec) -> Report:
     """The Report of the client, in whatever of the three formats its output is."""
-    lines = lines_of(text_of(output))
+    lines = lines_of(text_of(output), MAX_REPLIES)
     rows = owamp_raw.rows(lines)
     if rows:
         summary = owamp_raw.summary(rows)
@@ -35,4 +35,4 @@ def read(output: bytes, spec: TestSpec) -> Report:
 
 def _reasons(lines: Iterable[str]) -> list[str]:
     """What owping complains of, but for the clock."""
-    return [clean(line) for line in lines if _COMPLAINT.match(line)]
+    return [clean(match[1]) for line in lines if (match := _COMPLAINT.match(line))]

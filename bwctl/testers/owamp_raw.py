@@ -38,11 +38,15 @@ def _row(match: re.Match[str]) -> Row:
     errors = [number(match[name]) or 0.0 for name in ("sent_error", "received_error")]
     return Row(
         seq=int(match["seq"]),
-        delay_ms=1000 * (received - sent) / TICKS_PER_SECOND if received else None,
+        delay_ms=_milliseconds((received - sent) / TICKS_PER_SECOND) if received else None,
         synchronized=match["sent_sync"] == match["received_sync"] == "1",
-        error_ms=1000 * sum(errors),
+        error_ms=_milliseconds(sum(errors)),
         ttl=int(match["ttl"]),
     )
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(1000 * seconds, latency.DIGITS)
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
@@ -76,7 +80,7 @@ def _delays(delays: Sequence[float], sent: int) -> dict[str, float] | None:
 def _jitter(delays: Sequence[float], sent: int) -> float | None:
     """What owping calls so: the 95th percentile less the median."""
     high, median = _percentile(delays, 0.95, sent), _percentile(delays, 0.5, sent)
-    return None if high is None or median is None else high - median
+    return None if high is None or median is None else round(high - median, latency.DIGITS)
 
 
 def _percentile(delays: Sequence[float], share: float, sent: int) -> float | None:

@@ -70,4 +70,4 @@ def _delays(match: re.Match[str]) -> dict[str, Any]:
 
 def _scaled(value: float | None, unit: str) -> float | None:
     """A value in milliseconds."""
-    return None if value is None else value * _SCALES[unit]
+    return None if value is None else round(value * _SCALES[unit], latency.DIGITS)

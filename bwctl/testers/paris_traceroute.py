@@ -49,15 +49,15 @@ class ParisTraceroute(OneEnded):
         return common.ignored(spec, KNOWN)
 
     def probes(self, commands: Mapping[str, str]) -> list[list[str]]:
-        """A trace to this host, which takes the right to raw sockets; then the version."""
+        """The version, then a trace to this host, which takes the right to raw sockets."""
         program = self._program(commands)
-        return [[program, "-n", "127.0.0.1"], [program, "--version"]]
+        return [[program, "--version"], [program, "-n", "127.0.0.1"]]
 
     def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version."""
-        if not oneended.succeeded(answers[:1]):
+        if not oneended.succeeded(answers[1:]):
             return None
-        return common.found_version(_VERSION, answers[1])
+        return common.found_version(_VERSION, answers[0])
 
     def sender_arguments(self, spec: TestSpec, commands: Mapping[str, str]) -> list[str]:
         """The argv of the sender; the address tells the family."""

@@ -13,7 +13,7 @@ from bwctl.interfaces import ITester
 from bwctl.testers import common, latency, oneended, ping_output
 from bwctl.testers.common import Option, Range
 from bwctl.testers.oneended import OneEnded
-from bwctl.testers.reading import marked
+from bwctl.testers.reading import MAX_REPLIES, marked
 from bwctl.values import ProbeAnswer, Report, TestSpec, ToolID
 
 LAST_REPLY_S: Final = 1  # that ping waits for the reply to its last packet
@@ -54,15 +54,15 @@ class Ping(OneEnded):
         return common.ignored(spec, KNOWN)
 
     def probes(self, commands: Mapping[str, str]) -> list[list[str]]:
-        """One packet of each family, which takes the right to send it; then the version."""
+        """The version, then one packet of each family, which takes the right to send it."""
         first = oneended.both_families(commands, self.name, "-c", "1")
-        return [*first, [first[0][0], "-V"]]
+        return [[first[0][0], "-V"], *first]
 
     def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version; one family that works is enough."""
-        if not oneended.succeeded(answers[:2]):
+        if not oneended.succeeded(answers[1:]):
             return None
-        return common.found_version(_VERSION, answers[2])
+        return common.found_version(_VERSION, answers[0])
 
     def sender_arguments(self, spec: TestSpec, commands: Mapping[str, str]) -> list[str]:
         """The argv of the sender."""
@@ -76,4 +76,4 @@ class Ping(OneEnded):
 
     def read(self, output: bytes, spec: TestSpec) -> Report:
         """What the sender's output says."""
-        return marked(ping_output.read(output, spec), output)
+        return marked(ping_output.read(output, spec), output, MAX_REPLIES)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from bwctl.testers import latency
-from bwctl.testers.reading import clean, hint, lines_of, number, present, text_of
+from bwctl.testers.reading import MAX_REPLIES, clean, hint, lines_of, number, present, text_of
 from bwctl.values import Report, TestSpec
 
 _STAMP: Final = r"^(?:\[[0-9.]{1,30}\] )?"
@@ -24,12 +24,12 @@ _TIMES: Final = re.compile(
     r"^(?:rtt|round-trip) min/avg/max(?:/(?:mdev|stddev|std-dev))? = "
     r"([0-9.]{1,20})/([0-9.]{1,20})/([0-9.]{1,20})(?:/([0-9.]{1,20}))? ms"
 )
-_COMPLAINT: Final = re.compile(r"^(?:ping6?|connect): (?!warning)", re.IGNORECASE)
+_COMPLAINT: Final = re.compile(r"^(?:ping6?: |(?=connect: ))(?!warning)(?P<text>.+)", re.IGNORECASE)
 
 
 def read(output: bytes, spec: TestSpec) -> Report:
     """The Report of the sender."""
-    lines = lines_of(text_of(output))
+    lines = lines_of(text_of(output), MAX_REPLIES)
     replies = [reply for line in lines if (reply := _reply(line))]
     counts = _counts(lines)
     sent = counts.get("transmitted")
@@ -73,7 +73,7 @@ def _counts(lines: Iterable[str]) -> dict[str, int]:
 def _reasons(lines: Sequence[str]) -> list[str]:
     """Why packets did not come back: what routers said, then what ping itself said."""
     refusals = (match["reason"] for line in lines if (match := _REFUSAL.match(line)))
-    complaints = (line for line in lines if _COMPLAINT.match(line))
+    complaints = (match["text"] for line in lines if (match := _COMPLAINT.match(line)))
     found = [*_first(refusals), *_first(complaints), *filter(None, [hint(lines)])]
     return [text for one in found if (text := clean(one))]
 

@@ -16,7 +16,8 @@ from typing import Any, Final
 from bwctl.values import Report, TestSpec
 
 MAX_OUTPUT: Final = 4 << 20  # octets that are looked at, half of them at the end
-MAX_LINES: Final = 100_000  # the same for lines; a ping of 65535 packets has fewer
+MAX_LINES: Final = 50_000  # the same for lines
+MAX_REPLIES: Final = 100_000  # the same where each packet has its line: there are 65535 at most
 MAX_LINE: Final = 1000  # characters of a line that are looked at
 MAX_INTERVALS: Final = 100_000  # more than the seconds of a day
 MAX_TEXT: Final = 300  # characters of foreign text in a Report
@@ -24,7 +25,7 @@ LARGEST: Final = 1e30  # above every measurement
 SHORT_RUN: Final = 0.9  # part of the requested duration that a test has to last
 SHORT_INTERVAL: Final = 0.1  # part of the report interval below which a row says nothing
 
-_CUT_BEFORE: Final = b"\nbwctl: output cut here: "  # what a daemon of ours does (bwctl.net.process)
+_CUT_BEFORE: Final = b"\nbwctl: output cut here: "  # what a daemon of ours does (bwctl.net.kept)
 _HINT: Final = re.compile(
     r"\b(?:failed|error|refused|unrecognized|invalid|cannot|unable|no such file)\b"
     r"|^bwctl: (?:local|remote) (?:tool|peer)\b",
@@ -46,11 +47,11 @@ def marked(report: Report, output: bytes, most_lines: int = MAX_LINES) -> Report
     return replace(report, cut=True) if cut else report
 
 
-def lines_of(text: str) -> list[str]:
+def lines_of(text: str, most: int = MAX_LINES) -> list[str]:
     """The lines that are not blank, each cut at MAX_LINE; of too many, those in the middle go."""
     lines = [line for line in text.split("\n") if line and not line.isspace()]
-    if len(lines) > MAX_LINES:
-        lines = lines[: MAX_LINES // 2] + lines[-MAX_LINES // 2 :]
+    if len(lines) > most:
+        lines = lines[: most // 2] + lines[-most // 2 :]
     return [line[:MAX_LINE].rstrip() for line in lines]
 
 

@@ -50,15 +50,15 @@ class Tracepath(OneEnded):
         return common.ignored(spec, KNOWN)
 
     def probes(self, commands: Mapping[str, str]) -> list[list[str]]:
-        """Without arguments, for each family; then the version."""
+        """The version, then each family without arguments."""
         first = [argv[:-1] for argv in oneended.both_families(commands, self.name)]
-        return [*first, [first[0][0], "-V"]]
+        return [[first[0][0], "-V"], *first]
 
     def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version; one family that is here is enough."""
-        if not any(answer.exit_status == USAGE_STATUS for answer in answers[:2]):
+        if not any(answer.exit_status == USAGE_STATUS for answer in answers[1:]):
             return None
-        return common.found_version(_VERSION, answers[2])
+        return common.found_version(_VERSION, answers[0])
 
     def sender_arguments(self, spec: TestSpec, commands: Mapping[str, str]) -> list[str]:
         """The argv of the sender; -b, as without addresses a hop without a name is nothing."""

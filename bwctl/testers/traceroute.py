@@ -54,15 +54,15 @@ class Traceroute(OneEnded):
         return common.ignored(spec, KNOWN)
 
     def probes(self, commands: Mapping[str, str]) -> list[list[str]]:
-        """A trace of each family to this host; then the version."""
+        """The version, then a trace of each family to this host."""
         first = oneended.both_families(commands, self.name, "-n")
-        return [*first, [first[0][0], "--version"]]
+        return [[first[0][0], "--version"], *first]
 
     def version(self, answers: Sequence[ProbeAnswer]) -> str | None:
         """The version; one family that works is enough."""
-        if not oneended.succeeded(answers[:2]):
+        if not oneended.succeeded(answers[1:]):
             return None
-        return common.found_version(_VERSION, answers[2])
+        return common.found_version(_VERSION, answers[0])
 
     def sender_arguments(self, spec: TestSpec, commands: Mapping[str, str]) -> list[str]:
         """The argv of the sender."""

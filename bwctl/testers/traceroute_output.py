@@ -16,7 +16,7 @@ from bwctl.values import IPAddress, Report, TestSpec
 _HEADER: Final = re.compile(r"^(?:\S{1,40} )?(?:trace\S*|mda) to \S+ \((?P<addr>[^)\s]{1,80})\)")
 _HOP: Final = re.compile(r"^ {0,2}(?P<n>[0-9]{1,3}) {1,2}(?P<rest>[^\s].*)$")
 _TIME: Final = re.compile(r"^([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms)?$")
-_MOST_WORDS: Final = 200
+_MOST_WORDS: Final = 64  # of a hop; ten probes with five words each have fewer
 
 
 def read(tool: str, lines: Iterable[str], spec: TestSpec) -> Report:

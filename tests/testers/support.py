@@ -53,12 +53,13 @@ class Sample:
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Sample:
         """A sample from its entry in expected.json."""
+        tool = entry.pop("tool")
         return cls(
-            tool=entry.pop("tool"),
+            tool=tool,
             file=entry.pop("file"),
             section=entry.pop("section", ""),
             role=Role(entry.pop("role")),
-            spec=spec(**entry.pop("options")),
+            spec=spec(tool, **entry.pop("options")),
             expected=entry,
         )
 

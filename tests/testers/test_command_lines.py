@@ -266,6 +266,6 @@ class ConfiguredProgramTests(SynchronousTestCase):
         """No argument is empty or anything but a string."""
         for one in REGISTRY:
             test = spec(one.name, mss=1400, **EVERYTHING)
-            for role in Role:
-                argv = one.command_line(test, role, 5202, {}) or []
-                self.assertTrue(argv and all(isinstance(word, str) and word for word in argv))
+            lines = [one.command_line(test, role, 5202, {}, 5300) for role in Role]
+            words = [word for argv in lines for word in argv or []]
+            self.assertTrue(words and all(isinstance(word, str) and word for word in words))

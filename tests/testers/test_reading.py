@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given, settings
@@ -44,6 +45,17 @@ def all_reports(octets: bytes, **options: Any) -> list[Report]:
     ]
 
 
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts in nested lists and mappings."""
+    if isinstance(value, dict):
+        yield from texts_in([*value, *value.values()])
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_in(item)
+    elif isinstance(value, str):
+        yield value
+
+
 class HostileOutputTests(SynchronousTestCase):
     """Any octets give a Report that can be shown and stored."""
 
@@ -52,7 +64,7 @@ class HostileOutputTests(SynchronousTestCase):
         for report in all_reports(octets):
             content = [dict(report.summary), list(report.intervals)]
             json.dumps(content, allow_nan=False)
-            for text in (report.error, report.version):
+            for text in (report.error, report.version, *texts_in(content)):
                 self.assertTrue(text is None or (text.isprintable() and 0 < len(text) <= 300))
 
     @SETTINGS
@@ -92,12 +104,13 @@ class HostileOutputTests(SynchronousTestCase):
 
     def test_work_is_bounded(self) -> None:
         """Of a very long output only a part is looked at."""
-        self.assertEqual(len(lines_of("x\n" * 100_000)), MAX_LINES)
+        self.assertEqual(len(lines_of("x\n" * 2 * MAX_LINES)), MAX_LINES)
         self.assertEqual(lines_of("a\n" * MAX_LINES + "total\n")[-1], "total")
         self.assertEqual(len(lines_of("x" * 5000)[0]), 1000)
-        for name in ("iperf", "iperf3", "nuttcp", "thrulay"):
-            report = tester(name).parse(b"\n" * (MAX_OUTPUT + 1), spec(name), Role.CLIENT)
+        for one in REGISTRY:
+            report = one.parse(b"\n" * (MAX_OUTPUT + 1), spec(one.name), Role.CLIENT)
             self.assertIsNotNone(report.error)
+            self.assertTrue(report.cut)
 
 
 class HelperTests(SynchronousTestCase):

@@ -11,7 +11,11 @@ class RegistryTests(SynchronousTestCase):
     def test_order(self) -> None:
         """The preferred one comes first."""
         names = [one.name for one in BUILT_IN]
-        self.assertEqual(names, ["iperf3", "iperf", "nuttcp", "thrulay"])
+        self.assertEqual(
+            names,
+            ["iperf3", "iperf", "nuttcp", "thrulay", "ping", "owamp"]
+            + ["traceroute", "tracepath", "paris-traceroute"],
+        )
 
     def test_doubles(self) -> None:
         """No two have the same name or the same bit."""

@@ -11,10 +11,10 @@ from zope.interface.verify import verifyObject
 import bwctl
 from bwctl.interfaces import ITester
 from bwctl.testers.iperf import Iperf
-from bwctl.values import Listening, Role, ToolID
+from bwctl.values import Listening, ProbeAnswer, Role, ToolID
 from tests.testers.support import REGISTRY, spec, tester
 
-NAMES = ("iperf3", "iperf", "nuttcp", "thrulay")
+NAMES = ("iperf3", "iperf", "nuttcp", "thrulay")  # those of throughput
 
 
 class DescriptionTests(SynchronousTestCase):
@@ -33,11 +33,21 @@ class DescriptionTests(SynchronousTestCase):
             "iperf3": (ToolID.IPERF3, 5201, True, True, True, "J", ("TERM",)),
             "nuttcp": (ToolID.NUTTCP, 5202, True, True, True, "", ("TERM",)),
             "thrulay": (ToolID.THRULAY, 5003, False, True, True, "", ("TERM",)),
+            "ping": (ToolID.PING, 0, True, True, True, "", ("INT", "TERM")),
+            "owamp": (ToolID.OWAMP, 861, True, True, False, "", ("TERM",)),
+            "traceroute": (ToolID.TRACEROUTE, 0, True, True, True, "", ("TERM",)),
+            "tracepath": (ToolID.TRACEPATH, 0, True, True, True, "", ("TERM",)),
+            "paris-traceroute": (ToolID.PARIS_TRACEROUTE, 0, True, True, True, "", ("TERM",)),
         }
-        self.assertEqual({name: self.facts(name) for name in NAMES}, expected)
+        self.assertEqual({one.name: self.facts(one.name) for one in REGISTRY}, expected)
+
+    def test_special_treatment(self) -> None:
+        """Only owamp needs a directory, and a signal for its first process alone."""
+        special = {one.name for one in REGISTRY if one.signals_top_only or one.private_directory}
+        self.assertEqual(special, {"owamp"})
 
     def test_commands(self) -> None:
-        """One configuration key per program of the system."""
+        """One configuration key per program of the system; "": the other one with -6."""
         commands = {one.name: one.commands for one in REGISTRY}
         self.assertEqual(
             commands,
@@ -46,6 +56,11 @@ class DescriptionTests(SynchronousTestCase):
                 "iperf3": {"iperf3_cmd": "iperf3"},
                 "nuttcp": {"nuttcp_cmd": "nuttcp"},
                 "thrulay": {},
+                "ping": {"ping_cmd": "ping", "ping6_cmd": ""},
+                "owamp": {"owamp_cmd": "owping", "owamp_server_cmd": "owampd"},
+                "traceroute": {"traceroute_cmd": "traceroute", "traceroute6_cmd": ""},
+                "tracepath": {"tracepath_cmd": "tracepath", "tracepath6_cmd": ""},
+                "paris-traceroute": {"paris_traceroute_cmd": "paris-traceroute"},
             },
         )
 
@@ -57,9 +72,14 @@ class DescriptionTests(SynchronousTestCase):
 
     def test_ports(self) -> None:
         """Only nuttcp uses a port per stream."""
-        ports = {name: tester(name).ports(spec(name, parallel=4)) for name in NAMES}
-        self.assertEqual(ports, {"iperf": 1, "iperf3": 1, "nuttcp": 4, "thrulay": 1})
-        self.assertEqual(tester("nuttcp").ports(spec("nuttcp")), 1)
+        ports = {
+            name: [tester(name).ports(spec(name, parallel=4), role) for role in Role]
+            for name in NAMES
+        }
+        self.assertEqual(
+            ports, {"iperf": [1, 0], "iperf3": [1, 0], "nuttcp": [4, 0], "thrulay": [1, 0]}
+        )
+        self.assertEqual(tester("nuttcp").ports(spec("nuttcp"), Role.SERVER), 1)
 
     def test_overtime(self) -> None:
         """Only nuttcp needs longer than others, with UDP."""
@@ -109,7 +129,7 @@ class ProbeTests(SynchronousTestCase):
 
     def check(self, name: str, status: int, output: bytes, version: str | None) -> None:
         """Compare the version in a probe's output."""
-        self.assertEqual(tester(name).version(status, output), version)
+        self.assertEqual(tester(name).version([ProbeAnswer(status, output)]), version)
 
     def test_iperf(self) -> None:
         """Its exit status is 1 in many versions."""
@@ -136,7 +156,7 @@ class ProbeTests(SynchronousTestCase):
 
     def test_thrulay(self) -> None:
         """It comes with this package."""
-        self.check("thrulay", 0, b"", bwctl.__version__)
+        self.assertEqual(tester("thrulay").version([]), bwctl.__version__)
 
 
 class ProblemTests(SynchronousTestCase):
