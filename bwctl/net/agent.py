@@ -75,13 +75,18 @@ class Plan:
     @property
     def tester_start(self) -> NTPTime:
         """When our tester is started: one fuzz earlier if a client awaits it (wire.md 6.1)."""
-        awaited = self.role is Role.SERVER and self._command(Role.CLIENT) is not None
+        awaited = self.role is Role.SERVER and not self.other_is_idle
         return NTPTime(self.start - self.fuzz) if awaited else self.start
 
     @property
     def command(self) -> list[str] | None:
         """What this end runs; None: the tester needs nothing here (wire.md 6.7)."""
         return self._command(self.role)
+
+    @property
+    def other_is_idle(self) -> bool:
+        """Whether it is the other end that runs nothing."""
+        return self._command(self.role.other) is None
 
     def _command(self, role: Role) -> list[str] | None:
         tester = self.tester
@@ -311,9 +316,9 @@ class PeerAgent:
     # -- what it comes to ------------------------------------------------------------------------
 
     def _judge(self, ended: Ended) -> Outcome:
-        cause = self._quit.value if ended.stopped else None
         now = self._clock.now()
         early = now < self.plan.nominal_end
+        cause = self._cause(early) if ended.stopped else None
         if not (ended.stopped or self._idle) and now < self.plan.start:
             self._note(f"local tool ended before the test, with status={_status(ended)}")
             return self._outcome(AcceptType.FAILURE, ended.output)
@@ -339,6 +344,13 @@ class PeerAgent:
                 self._note(f"{plan.tester.name}: {report.error}")
                 return AcceptType.FAILURE
         return AcceptType.ACCEPT
+
+    def _cause(self, early: bool) -> Cause | None:
+        """Why our tester was stopped: the other end, if it has none, only tells that time is up."""
+        time_is_up = not early and self.plan.other_is_idle
+        if self._quit.value is Cause.PEER_STOPPED and time_is_up:
+            return Cause.HARD_END
+        return self._quit.value
 
     def _was_due(self, cause: Cause | None, early: bool) -> bool:
         """Whether it is in order that we had to stop the tester."""

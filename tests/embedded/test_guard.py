@@ -154,6 +154,7 @@ class CommandLineTests(GuardTestCase):
             ["--cpus", "x", "--", "true"],
             ["--cpus", "", "--", "true"],
             ["--shell", "yes", "--", "true"],
+            ["--private-directory"],
             ["true"],
         ):
             self.assertRaises(guard.UsageError, guard.parse, arguments)
@@ -274,6 +275,16 @@ class SignalTests(GuardTestCase):
         process.terminate()
         self.assertEqual(process.wait(PATIENCE_S), 5)
 
+    def test_top_only(self) -> None:
+        """With --top-only the tester's children do not get it."""
+        child = "(trap 'echo told' TERM; echo ready; while :; do sleep 0.05; done)"
+        source = f"trap 'sleep 0.5; exit 6' TERM; {child} & wait"
+        process = self.guarded(["sh", "-c", source], "--top-only")
+        self.wait_ready(process)
+        process.terminate()
+        output, _ = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual((process.returncode, output), (6, ""))
+
     def test_early_signal_is_not_lost(self) -> None:
         """TERM while the tester is being started ends it as well."""
         process = self.guarded(["sleep", "60"])
@@ -287,6 +298,59 @@ class SignalTests(GuardTestCase):
         self.outcome(["sleep", "1"])
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.assertLess(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 0.5)
+
+
+class PrivateDirectoryTests(GuardTestCase):
+    """A directory of the tester's own, which is gone with it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.place = self.file.parent
+        before = dict(os.environ)
+        self.addCleanup(os.environ.update, before)
+        os.environ["TMPDIR"] = str(self.place)
+
+    def left(self) -> list[str]:
+        return [path.name for path in self.place.iterdir() if path.name != "pid"]
+
+    def test_place_and_mode(self) -> None:
+        """It is empty, nobody else may enter it, and its path stands for the word."""
+        source = 'pwd; echo "$1"; stat -c %a .; ls -A; mkdir -p a/b; touch a/b/c; chmod 0 a/b/c'
+        command = ["sh", "-c", source, "sh", "PLACE"]
+        status, output, errors = self.outcome(command, "--private-directory", "PLACE")
+        self.assertEqual((status, errors), (0, ""))
+        where, word, mode = output.splitlines()
+        self.assertEqual((word, mode), (where, "700"))
+        self.assertTrue(where.startswith(f"{self.place}/bwctl-"), where)
+        self.assertEqual(self.left(), [])
+
+    def test_links(self) -> None:
+        """What a link in it leads to stays."""
+        self.file.write_text("precious")
+        source = f"ln -s {self.place} link; ln -s {self.file} other"
+        self.outcome(["sh", "-c", source], "--private-directory", "X")
+        self.assertEqual((self.file.read_text(), self.left()), ("precious", []))
+
+    def test_removed_with_the_lifeline(self) -> None:
+        """However the tester ends, and also where it cannot be run."""
+        process = self.guarded(python(DEAF), "--private-directory", "X")
+        self.wait_ready(process)
+        self.assertEqual(len(self.left()), 1)
+        self.close_lifeline()
+        self.assertEqual(process.wait(PATIENCE_S), -signal.SIGKILL)
+        self.assertEqual(self.left(), [])
+
+    def test_not_run(self) -> None:
+        """A program that is not there leaves nothing behind."""
+        status, _, _ = self.outcome(["no-such-tester"], "--private-directory", "X")
+        self.assertEqual((status, self.left()), (127, []))
+
+    def test_cannot_be_made(self) -> None:
+        """No place for it: a line and status 71, and nothing runs."""
+        os.environ["TMPDIR"] = str(self.place / "missing")
+        status, output, errors = self.outcome(["echo", "ran"], "--private-directory", "X")
+        self.assertEqual((status, output), (71, ""))
+        self.assertEqual(errors, "bwctl: cannot start echo: No such file or directory\n")
 
 
 class NothingLeftTests(GuardTestCase):

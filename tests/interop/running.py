@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from tests.support.daemons import (
     until,
 )
 from tests.support.ports import nuttcp_turn
-from tests.support.testers import need
+from tests.support.testers import need, need_ipv6
 
 UDP_RATE = 10_000_000  # bit/s
 TCP_RATE = 100_000_000  # where the tester can keep to one: other tests run beside this one
@@ -48,17 +47,9 @@ def require(cell: Cell) -> None:
     """Raise SkipTest where a cell cannot be run."""
     if NO_C:
         raise SkipTest(NO_C)
-    if cell.kind == "ipv6" and not _has_ipv6():
-        raise SkipTest("loopback has no IPv6 here")
+    if cell.kind == "ipv6":
+        need_ipv6()
     need(cell.tester)
-
-
-def _has_ipv6() -> bool:
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            return True
-    except OSError:
-        return False
 
 
 def run(cell: Cell) -> None:

@@ -15,7 +15,13 @@ FAILS = "echo it hurts >&2; exit 9"
 HANGS = "exec sleep 300"
 SAYS_NOTHING = "exit 0"
 FLOODS = "head -c 4000000 /dev/zero | tr '\\0' x | fold -w 80; exit 3"
-_PROBED_WITH = {"iperf": "-v", "iperf3": "-v", "nuttcp": "-V"}
+_PROBED_WITH = {
+    "iperf": "-v",
+    "iperf3": "-v",
+    "nuttcp": "-V",
+    "ping": "-V",
+    "traceroute": "--version",
+}
 
 
 class Faulty:
