@@ -21,9 +21,10 @@ MAY_IMPORT = {
     "embedded": set(),
     "net": {"control", "wire", "broker", "limits", "testers", "embedded"},
     "daemon": {"net", "control", "wire", "broker", "limits", "testers"},
-    "cli": {"daemon", "net", "control", "wire", "broker", "limits", "testers"},
+    "cli": {"daemon", "net", "control", "wire", "broker", "limits", "testers", "render"},
+    "render": set(),
 }
-PURE = {"wire", "control", "broker", "limits", "testers"}
+PURE = {"wire", "control", "broker", "limits", "testers", "render"}
 IMPURE_MODULES = {"socket", "time", "subprocess", "threading", "asyncio", "logging", "select"}
 ALLOWED = {"addresses.py": {"socket", "socket.inet_aton"}}  # short forms of IPv4; no I/O
 

@@ -10,7 +10,7 @@ from bwctl.errors import AcceptType
 from bwctl.results import EndResult, ExitStatus, TestResult
 from bwctl.values import Report, Role, ToolID
 from bwctl.verdict import judge
-from tests.cli.results import GOOD, RECEIVER, SENDER, SPEC, report, with_reports
+from tests.render.results import GOOD, RECEIVER, SENDER, SPEC, report, with_reports
 
 
 class VerdictTests(SynchronousTestCase):

@@ -19,9 +19,9 @@ from bwctl.cli.keys_errors import FAILED, KeysError
 from bwctl.cli.keys_file import Content, locked, read
 from bwctl.cli.keys_options import PROGRAM, Request, parse
 from bwctl.cli.keys_phrase import read_passphrase, remark
-from bwctl.cli.output import sanitise
 from bwctl.errors import ConfigurationError, Problem
 from bwctl.limits.keys import KEY_SIZE, Key, check_mode, edit_keys, key_from_passphrase, parse_keys
+from bwctl.text import sanitise
 
 SCHEMA = "bwctl.keys/1"
 

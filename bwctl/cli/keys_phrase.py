@@ -8,7 +8,7 @@ import warnings
 from typing import Final
 
 from bwctl.cli.keys_errors import KeysError
-from bwctl.cli.output import sanitise
+from bwctl.text import sanitise
 
 INPUT = 0  # descriptor of standard input
 SHORT: Final = 12  # characters

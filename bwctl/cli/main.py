@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from types import FrameType
 
 from bwctl.cli.exits import ClientError, ExitStatus, complaint
-from bwctl.cli.jsonform import json_text
 from bwctl.cli.latency import BWPING
 from bwctl.cli.options import parse, remarks
 from bwctl.cli.program import Program
 from bwctl.cli.throughput import BWCTL
 from bwctl.cli.trace import BWTRACEROUTE
+from bwctl.render.jsonform import json_text
 from bwctl.results import Failure, TestResult
 
 

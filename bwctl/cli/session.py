@@ -15,17 +15,17 @@ from twisted.internet.task import LoopingCall, deferLater
 from bwctl.cli.credentials import AllCredentials
 from bwctl.cli.drive import Task, columns, drive, write
 from bwctl.cli.exits import ExitStatus, UsageError
-from bwctl.cli.jsonform import json_text
 from bwctl.cli.messages import Messages
 from bwctl.cli.options import Options
-from bwctl.cli.output import classic, files, remarks_of, shown_ends
 from bwctl.cli.program import Program
 from bwctl.cli.progress import Phase, Progress
-from bwctl.cli.summary import summary_text
 from bwctl.cli.surroundings import end_wishes, surroundings
 from bwctl.interfaces import ITester
 from bwctl.net.conductor import Step, Wish
 from bwctl.net.series import Series
+from bwctl.render.classic import classic, files, remarks_of, shown_ends
+from bwctl.render.jsonform import json_text
+from bwctl.render.summary import summary_text
 from bwctl.results import Failure, TestResult
 from bwctl.values import IPAddress, TestSpec
 

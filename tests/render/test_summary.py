@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.cli.summary import scaled, summary_text
 from bwctl.errors import AcceptType
+from bwctl.render.summary import scaled, summary_text
 from bwctl.results import EndResult, TestResult
 from bwctl.values import Report, ToolID
-from tests.cli.results import GOOD, RECEIVER, SENDER, SPEC, report, with_reports
+from tests.render.results import GOOD, RECEIVER, SENDER, SPEC, report, with_reports
 
 GOLDEN = """\
 test 1, 2026-11-21T19:06:10Z, iperf3 TCP, 3 s, 127.0.0.2 -> 127.0.0.1

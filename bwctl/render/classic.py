@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bwctl.results import EndResult, Side, TestResult
-from bwctl.text import sanitise as sanitise
+from bwctl.text import sanitise
 from bwctl.values import NTPTime, Role
 
 _FILE_ENDING = {Side.RECEIVER: ".recv.bw", Side.SENDER: ".send.bw"}

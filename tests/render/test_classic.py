@@ -8,18 +8,18 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.cli.output import (
+from bwctl.render.classic import (
     classic,
     file_name,
     files,
     frame,
     machine_part,
     remarks_of,
-    sanitise,
 )
 from bwctl.results import EndResult, Side, TestResult
+from bwctl.text import sanitise
 from bwctl.values import NTPTime, Role
-from tests.cli.results import GOOD, RECEIVER, SENDER, SPEC, START, sample
+from tests.render.results import GOOD, RECEIVER, SENDER, SPEC, START, sample
 
 BOTH = (
     b"\nRECEIVER START\nreceiver's output\n\nRECEIVER END\n"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-from bwctl.cli.jsonform import rfc3339, tool_name
-from bwctl.cli.output import sanitise
 from bwctl.errors import AcceptType
+from bwctl.render.jsonform import rfc3339, tool_name
 from bwctl.results import EndResult, TestResult
+from bwctl.text import sanitise
 from bwctl.values import Kind, TestSpec
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")

@@ -83,7 +83,7 @@ GOOD = TestResult(
 
 def sample(name: str) -> bytes:
     """Real output of the C clients."""
-    return (Path(__file__).parent / "samples" / f"{name}.txt").read_bytes()
+    return (Path(__file__).parents[1] / "samples" / f"{name}.txt").read_bytes()
 
 
 def with_reports(receiver: Report | None, sender: Report | None) -> TestResult:
