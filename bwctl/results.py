@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Any
 
 from bwctl.errors import AcceptType
+from bwctl.figures import Interval, intervals_side, merged_intervals, merged_summary
+from bwctl.figures import Side as Side
 from bwctl.values import (
     NO_SID,
     SID,
     ErrorEstimate,
     IPAddress,
+    Kind,
     NTPTime,
     Report,
     Role,
     TestSpec,
 )
-
-
-class Side(Enum):
-    """A test end by the direction of the data."""
-
-    RECEIVER = "receiver"
-    SENDER = "sender"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +52,28 @@ class EndResult:
     def answered(self) -> bool:
         """Whether results came from this end."""
         return self.status is not None or bool(self.raw)
+
+    @property
+    def started(self) -> NTPTime | None:
+        """When its tester was started, by its daemon's clock; a daemon only tells where asked."""
+        told = _START.search(self.raw[:_LOOKED_AT])
+        return _moment(told) if told else None
+
+    @property
+    def ended(self) -> NTPTime | None:
+        """When its tester had ended, by its daemon's clock."""
+        told = [*_STOP.finditer(self.raw[-_LOOKED_AT:])]
+        return _moment(told[-1]) if told else None
+
+
+_LOOKED_AT = 1 << 16  # octets: a daemon's lines are before and after the tester's output
+_START = re.compile(rb"^bwctl: start_tool: ([0-9]{10})\.([0-9]{6})$", re.MULTILINE)
+_STOP = re.compile(rb"^bwctl: stop_tool: ([0-9]{10})\.([0-9]{6})$", re.MULTILINE)
+
+
+def _moment(told: re.Match[bytes]) -> NTPTime:
+    """The moment of a daemon's line: seconds since 1900. Source: clients.md 10.3."""
+    return NTPTime((int(told[1]) << 32) + (int(told[2]) << 32) // 1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +179,30 @@ class TestResult:
         return not (alone and end.role is Role.SERVER)
 
     @property
+    def actual_start(self) -> NTPTime | None:
+        """When the tester was started at the end that begins: its client, or who probes."""
+        throughput = self.spec is None or self.spec.kind is Kind.THROUGHPUT
+        begins = self.end(Role.CLIENT if throughput else self.results_role)
+        return begins.started if begins is not None else None
+
+    @property
     def summary(self) -> Mapping[str, Any]:
         """Figures of both ends in one, the receiver's goodput first (testers.md 13)."""
-        return _summary({side: end.report for side, end in self.ends() if end.report})
+        return merged_summary(self._reports)
+
+    @property
+    def intervals(self) -> Sequence[Interval]:
+        """Intervals of both ends in one."""
+        return merged_intervals(self._reports)
+
+    @property
+    def intervals_side(self) -> Side | None:
+        """The end that `intervals` is from; None: there are none."""
+        return intervals_side(self._reports)
+
+    @property
+    def _reports(self) -> dict[Side, Report]:
+        return {side: end.report for side, end in self.ends() if end.report}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,50 +240,9 @@ class TestEnded:
         if not self.sends:
             own, other = other, own
         reports = {own: self.report, other: self.other_report}
-        return _summary({side: report for side, report in reports.items() if report})
+        return merged_summary({side: report for side, report in reports.items() if report})
 
     @property
     def size(self) -> int:
         """Octets of both outputs."""
         return len(self.output) + len(self.other_output or b"")
-
-
-SUMMARY_KEYS: Mapping[str, Side] = {
-    "bits_per_second": Side.RECEIVER,
-    "bytes": Side.RECEIVER,
-    "sent_bits_per_second": Side.SENDER,
-    "sent_bytes": Side.SENDER,
-    "jitter_ms": Side.RECEIVER,
-    "lost": Side.RECEIVER,
-    "packets": Side.RECEIVER,
-    "loss_percent": Side.RECEIVER,
-    "out_of_order": Side.RECEIVER,
-    "retransmits": Side.SENDER,
-    "rtt_ms": Side.SENDER,
-    "mss": Side.SENDER,
-    "cpu_local_percent": Side.SENDER,
-    "cpu_remote_percent": Side.SENDER,
-}
-"""Throughput figures in the order of output, and the end that knows each best."""
-
-
-def _summary(reports: Mapping[Side, Report]) -> dict[str, Any]:
-    merged = {
-        key: value
-        for key, first in SUMMARY_KEYS.items()
-        if (value := _measured(key, reports, first)) is not None
-    }
-    rest = {
-        key: value
-        for report in reports.values()
-        for key, value in report.summary.items()
-        if key not in SUMMARY_KEYS and value is not None
-    }
-    return merged | rest
-
-
-def _measured(key: str, reports: Mapping[Side, Report], first: Side) -> Any:
-    """A figure from the report to be trusted most: one without an error, then the better side."""
-    ranked = sorted(reports.items(), key=lambda item: (item[1].error is not None, item[0] != first))
-    values = (report.summary.get(key) for _, report in ranked)
-    return next((value for value in values if value is not None), None)

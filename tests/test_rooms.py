@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import bwctl
 
 PACKAGE = Path(bwctl.__file__).parent
-SHARED = {"errors", "values", "results", "interfaces", "text", "verdict"}
+SHARED = {"errors", "values", "figures", "results", "interfaces", "text", "verdict"}
 MAY_IMPORT = {
     "wire": set(),
     "control": {"wire"},

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any, Final
 
 from bwctl.testers.jsontext import decoded, mapping, sequence
@@ -15,9 +16,11 @@ from bwctl.testers.reading import (
     count,
     first_match,
     interval_of,
+    largest_window,
     lines_of,
     long_enough,
     number,
+    present,
     rate,
     report,
 )
@@ -40,6 +43,7 @@ def read(text: str, start: int, spec: TestSpec, role: Role) -> Report:
         return Report(tool="iperf3", error="the JSON in the output is not complete")
     end = mapping(document.get("end"))
     sent, received = halves(end, spec, role)
+    intervals = _intervals(spec, sequence(document.get("intervals")))
     return report(
         "iperf3",
         spec,
@@ -47,8 +51,8 @@ def read(text: str, start: int, spec: TestSpec, role: Role) -> Report:
         received=received,
         complaint=_complaint(document),
         version=_version(document),
-        more=_extras(document),
-        intervals=_intervals(spec, sequence(document.get("intervals"))),
+        more=_extras(document, intervals),
+        intervals=intervals,
     )
 
 
@@ -134,12 +138,13 @@ def _with_reordering(received: Half, streams: Sequence[Any]) -> Half:
     return replace(received, out_of_order=sum(known)) if known else received
 
 
-def _extras(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Round trips, MSS and CPU load; 0 in them means: not measured."""
+def _extras(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Round trips, congestion window, MSS and CPU load; 0 in them means: not measured."""
     start, end = mapping(document.get("start")), mapping(document.get("end"))
     cpu = mapping(end.get("cpu_utilization_percent"))
     return {
         "rtt_ms": _round_trips(sequence(end.get("streams"))),
+        "cwnd_bytes": largest_window(entries),
         "mss": count(start.get("tcp_mss")) or count(start.get("tcp_mss_default")) or None,
         "cpu_local_percent": number(cpu.get("host_total")),
         "cpu_remote_percent": number(cpu.get("remote_total")) or None,
@@ -187,12 +192,35 @@ def _interval(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     total, start, end = half(block), number(block.get("start")), number(block.get("end"))
     if total is None or start is None or end is None:
         return None
-    streams = [half(mapping(stream)) for stream in sequence(entry.get("streams"))]
-    parts = [part.measured() for part in streams if part is not None]
+    streams = [mapping(stream) for stream in sequence(entry.get("streams"))]
+    parts = [stream for one in streams if (stream := _stream(one))]
     return interval_of(
         start,
         end,
         total,
+        cwnd_bytes=_of_all(sum, parts, "cwnd_bytes"),
+        rtt_ms=_of_all(fmean, parts, "rtt_ms"),
         omitted=block.get("omitted") is True,
         streams=parts if len(parts) > 1 else None,
     )
+
+
+def _stream(block: Mapping[str, Any]) -> dict[str, Any] | None:
+    """One stream of an interval; the kernel's figures are 0 where it does not send."""
+    counted = half(block)
+    if counted is None:
+        return None
+    microseconds = number(block.get("rtt"))
+    window = {
+        "cwnd_bytes": count(block.get("snd_cwnd")) or None,
+        "rtt_ms": microseconds / 1000 if microseconds else None,
+    }
+    return counted.measured() | present(window)
+
+
+def _of_all(
+    join: Callable[[list[Any]], Any], parts: Sequence[Mapping[str, Any]], key: str
+) -> Any | None:
+    """A figure of all streams in one; None where a stream lacks it."""
+    values = [part[key] for part in parts if key in part]
+    return join(values) if values and len(values) == len(parts) else None

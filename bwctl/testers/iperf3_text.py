@@ -11,8 +11,10 @@ from bwctl.testers.reading import (
     Half,
     first_match,
     interval_of,
+    largest_window,
     lines_of,
     long_enough,
+    number,
     report,
 )
 from bwctl.testers.rows import Row, interval_rows, longest_from_zero, sum_of, text_row
@@ -27,6 +29,8 @@ _CPU: Final = re.compile(
     r"^CPU Utilization: local/[a-z]+ ([0-9.]{1,8})% \([^)]*\), remote/[a-z]+ ([0-9.]{1,8})%"
 )
 _COUNTER: Final = re.compile(r"^ +([0-9]{1,15})(?: |\Z)")  # Retr, or datagrams sent
+_POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3}
+_CWND: Final = re.compile(r"^ +[0-9]{1,15} +([0-9.]{1,12}) ([KMG]?)Bytes")
 _MARK: Final = re.compile(r" (sender|receiver)\Z")
 
 
@@ -36,6 +40,7 @@ def read(text: str, spec: TestSpec) -> Report:
     rows = [_with_counter(row, spec) for line in lines if (row := text_row(line))]
     sent, sending = _total(rows, "sender")
     received, receiving = _total(rows, "receiver")
+    intervals = _intervals(spec, [row for row in rows if not _MARK.search(row.rest)])
     if sent is None and received is None and spec.udp:
         received, receiving = _unmarked_total(rows)
     return report(
@@ -47,8 +52,8 @@ def read(text: str, spec: TestSpec) -> Report:
         complaint=first_match(_FAILURE, lines),
         lines=lines,
         version=first_match(_VERSION, lines),
-        more=_extras(lines),
-        intervals=_intervals(spec, [row for row in rows if not _MARK.search(row.rest)]),
+        more={"cwnd_bytes": largest_window(intervals), **_extras(lines)},
+        intervals=intervals,
     )
 
 
@@ -59,7 +64,15 @@ def _with_counter(row: Row, spec: TestSpec) -> Row:
         return row
     if spec.udp:
         return replace(row, half=replace(row.half, packets=int(found[1])))
-    return replace(row, half=replace(row.half, retransmits=int(found[1])))
+    half = replace(row.half, retransmits=int(found[1]))
+    return replace(row, half=half, cwnd=_window(row.rest))
+
+
+def _window(rest: str) -> int | None:
+    """The congestion window, rounded as it is printed."""
+    found = _CWND.match(rest)
+    octets = number(found[1]) if found else None
+    return round(octets * 1024 ** _POWERS[found[2]]) if found and octets else None
 
 
 def _total(rows: Sequence[Row], mark: str) -> tuple[Row | None, int]:
@@ -86,7 +99,7 @@ def _sender(half: Half) -> Half:
 def _intervals(spec: TestSpec, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The intervals, each with the word whether it was left out of the total."""
     return [
-        interval_of(row.start, row.end, row.half, omitted=row.omitted)
+        interval_of(row.start, row.end, row.half, omitted=row.omitted, cwnd_bytes=row.cwnd)
         for row in interval_rows(rows)
         if long_enough(spec, row.half.seconds)
     ]

@@ -152,6 +152,12 @@ def interval_of(start: float, end: float, half: Half, **more: Any) -> dict[str, 
     return {"start_s": start, "end_s": end, **half.measured(), **present(more)}
 
 
+def largest_window(intervals: Iterable[Mapping[str, Any]]) -> dict[str, int] | None:
+    """The largest congestion window of some intervals, as a summary has it."""
+    windows = [one["cwnd_bytes"] for one in intervals if "cwnd_bytes" in one]
+    return {"max": max(windows)} if windows else None
+
+
 def long_enough(spec: TestSpec, seconds: float) -> bool:
     """Whether an interval is more than the rest at the end of a test."""
     return seconds >= SHORT_INTERVAL * (spec.report_interval_ms / 1000 or 1.0)

@@ -32,6 +32,7 @@ class Row:
     half: Half
     omitted: bool = False
     rest: str = ""  # of a text row, behind the rate
+    cwnd: int | None = None  # octets, at the end of the interval
 
 
 def text_row(line: str) -> Row | None:

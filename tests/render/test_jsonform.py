@@ -11,8 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl import __version__
 from bwctl.cli.exits import ExitStatus
+from bwctl.figures import SUMMARY_KEYS
 from bwctl.render.jsonform import json_object, json_text, rfc3339
-from bwctl.results import SUMMARY_KEYS, EndResult, TestResult
+from bwctl.results import EndResult, TestResult
 from bwctl.values import NTPTime, Report, ToolID, ntp_from_unix
 from tests.render.results import GOOD, SENDER, SPEC, START, report, with_reports
 
