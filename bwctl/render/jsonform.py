@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
 
 from bwctl import __version__
+from bwctl.render.wording import known, rfc3339, tool_name
 from bwctl.results import ClockReading, EndResult, Failure, TestResult
 from bwctl.values import NO_SID, Kind, NTPTime, Report, TestSpec, seconds
 
 SCHEMA = "bwctl.result/1"
-
-_EPOCH = datetime(1900, 1, 1, tzinfo=timezone.utc)
+RAW_LIMIT = 4 << 20  # octets of each end's output: what a daemon keeps if it is not told otherwise
 
 _PARAMETERS = (
     ("duration_seconds", "duration"),
@@ -49,7 +48,7 @@ def json_text(result: TestResult, program: str = "bwctl") -> str:
 def json_object(result: TestResult, program: str = "bwctl") -> dict[str, Any]:
     """One test as an object of JSON types."""
     head = {"schema": SCHEMA, "program": program, "program_version": __version__}
-    return head | _known(
+    return head | known(
         status="failed" if result.failure else "ok",
         test_number=result.number,
         session_id=result.sid.hex() if result.sid != NO_SID else None,
@@ -58,27 +57,13 @@ def json_object(result: TestResult, program: str = "bwctl") -> dict[str, Any]:
         schedule=_schedule(result),
         ports=_known(tester=result.tester_port, peer=result.peer_port),
         summary=_plain(result.summary),
+        intervals_side=result.intervals_side.value if result.intervals_side else None,
+        intervals=_plain(result.intervals),
         receiver=_end(result.receiver, result.has_daemon(result.receiver)),
         sender=_end(result.sender, result.has_daemon(result.sender)),
         warnings=list(result.warnings),
         error=_error(result.failure),
     )
-
-
-def tool_name(spec: TestSpec) -> str:
-    """The tester's name as -T takes it."""
-    return (spec.tool.name or "").lower().replace("_", "-")
-
-
-def rfc3339(moment: NTPTime) -> str:
-    """A moment in UTC, to the microsecond."""
-    when = _EPOCH + timedelta(microseconds=(moment * 1_000_000) >> 32)
-    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _known(**values: Any) -> dict[str, Any]:
-    """The values that are known."""
-    return {key: value for key, value in values.items() if value not in (None, {}, [], "")}
 
 
 def _parameters(spec: TestSpec | None) -> dict[str, Any] | None:
@@ -92,21 +77,26 @@ def _parameters(spec: TestSpec | None) -> dict[str, Any] | None:
 
 
 def _schedule(result: TestResult) -> dict[str, Any]:
-    """The moments of a test, each as text and as ticks of NTP."""
-    moments = {
-        "requested_start": result.requested_start,
-        "start": result.reserved_start,
-        "latest_start": result.latest_start,
-        "finished": result.finished,
-    }
-    known = {name: moment for name, moment in moments.items() if moment is not None}
-    return {name: rfc3339(moment) for name, moment in known.items()} | {
-        f"{name}_ntp": int(moment) for name, moment in known.items()
+    """The moments of a test."""
+    return _moments(
+        requested_start=result.requested_start,
+        start=result.reserved_start,
+        actual_start=result.actual_start,
+        latest_start=result.latest_start,
+        finished=result.finished,
+    )
+
+
+def _moments(**moments: NTPTime | None) -> dict[str, Any]:
+    """Those moments that are known, each as text and as ticks of NTP."""
+    told = {name: moment for name, moment in moments.items() if moment is not None}
+    return {name: rfc3339(moment) for name, moment in told.items()} | {
+        f"{name}_ntp": int(moment) for name, moment in told.items()
     }
 
 
 def _end(end: EndResult, has_daemon: bool) -> dict[str, Any]:
-    return _known(
+    return known(
         host=end.host,
         daemon=None if has_daemon else False,
         address=str(end.address) if end.address else None,
@@ -115,16 +105,19 @@ def _end(end: EndResult, has_daemon: bool) -> dict[str, Any]:
         protocol_version=end.protocol_version,
         status=end.status.name.lower() if end.status is not None else None,
         tool_version=end.report.version if end.report else None,
+        ended_first=end.ended_first or None,
+        **_moments(tester_started=end.started, tester_ended=end.ended),
         clock=_clock(end.clock) if has_daemon else None,
         report=_report(end.report),
-        raw=end.raw.decode("utf-8", "replace"),
+        raw=end.raw[:RAW_LIMIT].decode("utf-8", "replace"),
+        raw_bytes=len(end.raw) if len(end.raw) > RAW_LIMIT else None,
     )
 
 
 def _clock(clock: ClockReading | None) -> dict[str, Any] | None:
     if clock is None:
         return None
-    return _known(
+    return known(
         synchronised=clock.error.synchronised,
         error_seconds=seconds(clock.error.ticks),
         rtt_bound_seconds=clock.rtt_s,
@@ -135,7 +128,7 @@ def _clock(clock: ClockReading | None) -> dict[str, Any] | None:
 def _report(report: Report | None) -> dict[str, Any] | None:
     if report is None:
         return None
-    return _known(
+    return known(
         error=report.error,
         summary=_plain(report.summary),
         intervals=_plain(report.intervals),
@@ -145,7 +138,7 @@ def _report(report: Report | None) -> dict[str, Any] | None:
 def _error(failure: Failure | None) -> dict[str, Any] | None:
     if failure is None:
         return None
-    return _known(
+    return known(
         code=failure.code,
         exit_status=failure.exit_status,
         message=failure.message,
@@ -154,9 +147,10 @@ def _error(failure: Failure | None) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """A parser's value in types that JSON has; a number that is none becomes null."""
+    """A parser's value in types that JSON has; a key without a value, or with no number, goes."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items() if item is not None}
+        pairs = ((str(key), _plain(item)) for key, item in value.items())
+        return {key: item for key, item in pairs if item is not None}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, float):

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from bwctl.errors import AcceptType
-from bwctl.render.jsonform import rfc3339, tool_name
+from bwctl.render.wording import rfc3339, scaled, tool_name
 from bwctl.results import EndResult, TestResult
 from bwctl.text import sanitise
 from bwctl.values import Kind, TestSpec
 
-_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 _STATUS = {
     None: "no results",
     AcceptType.ACCEPT: "ok",
@@ -28,15 +27,6 @@ def summary_text(result: TestResult) -> str:
         f"  {side.value:<9} {_end(end, result.has_daemon(end))}" for side, end in result.ends()
     ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def scaled(value: float, unit: str) -> str:
-    """A number with three digits and the prefix of SI that fits: `16.6 Gbit/s`."""
-    power = 0
-    while abs(value) >= 999.5 and power < len(_PREFIXES) - 1:
-        value /= 1000
-        power += 1
-    return f"{value:.3g} {_PREFIXES[power]}{unit}"
 
 
 def _title(result: TestResult) -> str:

@@ -80,6 +80,63 @@ GOOD = TestResult(
     results_role=Role.CLIENT,
 )
 
+LATENCY = replace(
+    GOOD,
+    spec=replace(SPEC, tool=ToolID.PING, duration=8, packet_count=3, packet_spacing_ms=1000),
+    receiver=replace(RECEIVER, raw=b"bwctl: nothing to exec for ping server\n", report=None),
+    sender=replace(
+        SENDER,
+        report=Report(
+            tool="ping",
+            summary={
+                "sent": 3,
+                "received": 2,
+                "lost": 1,
+                "loss_percent": 100 / 3,
+                "rtt_ms": {"min": 0.02, "mean": 0.04, "max": 0.06, "mdev": 0.02},
+            },
+            intervals=[
+                {"start_s": 0.0, "end_s": 0.0, "rtt_ms": 0.02},
+                {"start_s": 2.0, "end_s": 2.0, "rtt_ms": 0.06},
+            ],
+        ),
+    ),
+)
+
+TRACE = replace(
+    GOOD,
+    spec=replace(SPEC, tool=ToolID.TRACEROUTE, duration=10),
+    receiver=replace(RECEIVER, raw=b"", report=None),
+    sender=replace(
+        SENDER,
+        report=Report(
+            tool="traceroute",
+            summary={
+                "reached": True,
+                "pmtu": 1500,
+                "hops": [
+                    {
+                        "n": 1,
+                        "probes": [
+                            {"addr": "192.0.2.1", "name": "gw.example.net", "rtt_ms": 0.4},
+                            {"addr": "192.0.2.1", "name": "gw.example.net", "rtt_ms": 0.6},
+                            {},
+                        ],
+                    },
+                    {"n": 2, "probes": [{}, {}, {}]},
+                    {
+                        "n": 3,
+                        "probes": [
+                            {"addr": "192.0.2.9", "rtt_ms": 12.0},
+                            {"addr": "192.0.2.17", "rtt_ms": 9.0, "flag": "!H"},
+                        ],
+                    },
+                ],
+            },
+        ),
+    ),
+)
+
 
 def sample(name: str) -> bytes:
     """Real output of the C clients."""

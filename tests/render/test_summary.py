@@ -7,7 +7,8 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.errors import AcceptType
-from bwctl.render.summary import scaled, summary_text
+from bwctl.render.summary import summary_text
+from bwctl.render.wording import scaled
 from bwctl.results import EndResult, TestResult
 from bwctl.values import Report, ToolID
 from tests.render.results import GOOD, RECEIVER, SENDER, SPEC, report, with_reports

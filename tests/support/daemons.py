@@ -29,6 +29,7 @@ from pathlib import Path
 
 from tests.support.ports import Block, take_block
 from tests.support.processes import is_awake
+from tests.support.schema import read_results
 
 C_BIN = os.path.abspath(os.environ.get("BWCTL_C_BIN", "")) if os.environ.get("BWCTL_C_BIN") else ""
 NO_C = "" if C_BIN else "BWCTL_C_BIN does not name the directory of C BWCTL's bwctl and bwctld"
@@ -340,7 +341,10 @@ class Ran:
 
 
 class Client:
-    """A client that runs. Its home directory is an empty one."""
+    """A client that runs. Its home directory is an empty one.
+
+    What it prints with --json has to keep to the published schema, in every test.
+    """
 
     def __init__(self, command: Sequence[str], arguments: Sequence[str]) -> None:
         self._arguments = tuple(arguments)
@@ -387,13 +391,16 @@ class Client:
         left = dict(_processes_in(self._home))
         shutil.rmtree(self._home, ignore_errors=True)
         assert not left, f"the client left processes behind: {left}"
-        return Ran(
+        ran = Ran(
             self._arguments,
             self.process.returncode,
             out.decode("utf-8", "replace"),
             err.decode("utf-8", "replace"),
             time.monotonic() - self._began,
         )
+        if "--json" in self._arguments and ran.status >= 0:
+            assert read_results(ran.stdout), f"no result: {ran.report}"
+        return ran
 
 
 def client_ours(*arguments: str) -> Client:

@@ -1,0 +1,86 @@
+"""Small parts of what is shown: numbers with their units, moments, names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeGuard
+
+from bwctl.text import sanitise
+from bwctl.values import Kind, NTPTime, TestSpec
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+_EPOCH = datetime(1900, 1, 1, tzinfo=timezone.utc)
+_LATEST = NTPTime(int((datetime.max - datetime(1900, 1, 1)).total_seconds()) << 32)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number to calculate with."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def figure(figures: object, *path: str) -> float | None:
+    """A number in nested mappings that come from a parser; None where there is none."""
+    for key in path:
+        figures = figures.get(key) if isinstance(figures, Mapping) else None
+    return figures if is_number(figures) else None
+
+
+def scaled(value: float, unit: str) -> str:
+    """A number with three digits and the prefix of SI that fits: `16.6 Gbit/s`."""
+    power = 0
+    while abs(value) >= 999.5 and power < len(_PREFIXES) - 1:
+        value /= 1000
+        power += 1
+    return f"{value:.3g} {_PREFIXES[power]}{unit}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in whole seconds, with minutes and hours where it is long: `2 min 05 s`."""
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 120:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def rfc3339(moment: NTPTime) -> str:
+    """A moment in UTC, to the microsecond."""
+    when = _EPOCH + timedelta(microseconds=(min(moment, _LATEST) * 1_000_000) >> 32)
+    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def tool_name(spec: TestSpec) -> str:
+    """The tester's name as -T takes it."""
+    return (spec.tool.name or "").lower().replace("_", "-")
+
+
+def what_is_tested(spec: TestSpec) -> str:
+    """Tester, protocol, time and direction of a test in a few words."""
+    sender, receiver = spec.address(spec.sender), spec.address(spec.sender.other)
+    parts = [tool_name(spec) + protocol(spec)]
+    if spec.kind is Kind.LATENCY and spec.packet_count:
+        parts.append(f"{spec.packet_count} packets")
+    elif spec.kind is not Kind.TRACE:
+        parts.append(span(spec.duration))
+    return ", ".join([*parts, f"{sender} -> {receiver}"])
+
+
+def protocol(spec: TestSpec) -> str:
+    """` TCP` or ` UDP`, where the test has the choice."""
+    if spec.kind is not Kind.THROUGHPUT:
+        return ""
+    return " UDP" if spec.udp else " TCP"
+
+
+def one_line(text: object, longest: int = 300) -> str:
+    """Foreign text fit for one line of a terminal, of bounded length."""
+    shown = " ".join(sanitise(str(text)[: 2 * longest]).split())
+    return shown if len(shown) <= longest else shown[: longest - 3] + "..."
+
+
+def known(**values: Any) -> dict[str, Any]:
+    """The values that are known."""
+    return {key: value for key, value in values.items() if value not in (None, {}, [], (), "")}
