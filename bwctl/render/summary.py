@@ -3,90 +3,158 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from bwctl.errors import AcceptType
-from bwctl.render.wording import rfc3339, scaled, tool_name
+from bwctl.render.hops import hop_table
+from bwctl.render.look import Look
+from bwctl.render.sparkline import course
+from bwctl.render.wording import figure, one_line, rfc3339, scaled, what_is_tested
 from bwctl.results import EndResult, TestResult
-from bwctl.text import sanitise
-from bwctl.values import Kind, TestSpec
+from bwctl.values import Kind
+
+Figures = Mapping[str, Any]
 
 _STATUS = {
-    None: "no results",
-    AcceptType.ACCEPT: "ok",
-    AcceptType.REJECT: "ended abnormally (reject)",
-    AcceptType.FAILURE: "ended abnormally (failure)",
-    AcceptType.UNSUPPORTED: "ended abnormally (unsupported)",
+    None: ("no results", "red"),
+    AcceptType.ACCEPT: ("ok", "green"),
+    AcceptType.REJECT: ("ended abnormally (reject)", "red"),
+    AcceptType.FAILURE: ("ended abnormally (failure)", "red"),
+    AcceptType.UNSUPPORTED: ("ended abnormally (unsupported)", "red"),
 }
+_INDENT = "  "
 
 
-def summary_text(result: TestResult) -> str:
+def summary_text(result: TestResult, look: Look = Look()) -> str:  # noqa: B008 - it is frozen
     """What was tested, what was measured, how both ends are."""
-    lines = [_title(result), *_figures(result.summary)]
-    lines += [
-        f"  {side.value:<9} {_end(end, result.has_daemon(end))}" for side, end in result.ends()
-    ]
+    lines = [_title(result, look), *_measured(result, look)]
+    for side, end in result.ends():
+        lines.append(_row(side.value, _end(end, result.has_daemon(end), look)))
     return "".join(f"{line}\n" for line in lines)
 
 
-def _title(result: TestResult) -> str:
-    when = rfc3339(result.reserved_start) if result.reserved_start is not None else ""
-    parts = [f"test {result.number}", when[:19] and f"{when[:19]}Z"]
-    parts += [_test(result.spec)] if result.spec else []
-    return ", ".join(part for part in parts if part)
+def _row(label: str, text: str) -> str:
+    return f"{_INDENT}{label:<9} {text}"
 
 
-def _test(spec: TestSpec) -> str:
-    """Tester, protocol, time and direction."""
-    protocol = (" UDP" if spec.udp else " TCP") if spec.kind is Kind.THROUGHPUT else ""
-    sender, receiver = spec.address(spec.sender), spec.address(spec.sender.other)
-    return f"{tool_name(spec)}{protocol}, {spec.duration} s, {sender} -> {receiver}"
+def _title(result: TestResult, look: Look) -> str:
+    number = f"test {result.number}"
+    if result.failure is not None:
+        number += look.paint(" failed", "red")
+    when = f"{rfc3339(result.reserved_start)[:19]}Z" if result.reserved_start is not None else ""
+    what = what_is_tested(result.spec) if result.spec is not None else ""
+    return ", ".join(part for part in (number, when, what) if part)
 
 
-def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Lines for the figures that are there, the receiver's first."""
-    for word, prefix in (("received", ""), ("sent", "sent_")):
-        rate, size = summary.get(f"{prefix}bits_per_second"), summary.get(f"{prefix}bytes")
-        parts = [scaled(rate, "bit/s")] if _number(rate) else []
-        parts += [scaled(size, "B")] if _number(size) else []
-        if parts:
-            yield f"  {word:<9} {', '.join(parts)}"
+def _measured(result: TestResult, look: Look) -> Iterator[str]:
+    """What there is to say about a kind of test."""
+    kind = result.spec.kind if result.spec is not None else Kind.THROUGHPUT
+    summary = result.summary
+    yield from _OF_KIND[kind](summary, look)
+    if bars := course(result.intervals, kind, look):
+        yield _row(*bars)
+
+
+# -- throughput ------------------------------------------------------------------------------
+
+
+def _throughput(summary: Figures, look: Look) -> Iterator[str]:
+    """The receiver's figure first; alone the sender's is not called received."""
+    received, sent = _amount(summary, ""), _amount(summary, "sent_")
+    if received and received != sent:
+        yield _row("received", look.paint(received, "bold"))
+    if sent:
+        yield _row("sent", sent)
     if details := list(_details(summary)):
-        yield f"  {'quality':<9} {', '.join(details)}"
+        yield _row("quality", ", ".join(details))
 
 
-def _details(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Loss, jitter, retransmits and round trip."""
-    lost, packets, percent = (summary.get(key) for key in ("lost", "packets", "loss_percent"))
-    if _number(lost):
-        share = f" ({percent:.3g} %)" if _number(percent) else ""
-        yield f"lost {lost}" + (f" of {packets} packets" if _number(packets) else "") + share
-    if _number(summary.get("jitter_ms")):
-        yield f"jitter {summary['jitter_ms']:.3g} ms"
-    if _number(summary.get("retransmits")):
-        yield f"{summary['retransmits']} retransmits"
-    rtt = summary.get("rtt_ms")
-    if isinstance(rtt, Mapping):
-        figures = [
-            f"{key} {rtt[key]:.3g}" for key in ("min", "mean", "max") if _number(rtt.get(key))
-        ]
-        if figures:
-            yield f"RTT {', '.join(figures)} ms"
+def _amount(summary: Figures, prefix: str) -> str:
+    rate, size = figure(summary, f"{prefix}bits_per_second"), figure(summary, f"{prefix}bytes")
+    parts = [scaled(rate, "bit/s")] if rate is not None else []
+    return ", ".join([*parts, scaled(size, "B")] if size is not None else parts)
 
 
-def _number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _details(summary: Figures) -> Iterator[str]:
+    """Loss, jitter, retransmits, round trip and window."""
+    lost, packets = figure(summary, "lost"), figure(summary, "packets")
+    if lost is not None:
+        of = f" of {packets:.0f} packets" if packets is not None else ""
+        yield f"lost {lost:.0f}{of}{_share(summary)}"
+    if (jitter := figure(summary, "jitter_ms")) is not None:
+        yield f"jitter {jitter:.3g} ms"
+    if (retransmits := figure(summary, "retransmits")) is not None:
+        yield f"{retransmits:.0f} retransmits"
+    yield from _statistics("RTT", summary.get("rtt_ms"), ("min", "mean", "max"))
+    if window := figure(summary, "cwnd_bytes", "max"):
+        yield f"window up to {scaled(window, 'B')}"
 
 
-def _end(end: EndResult, has_daemon: bool) -> str:
+def _share(summary: Figures) -> str:
+    percent = figure(summary, "loss_percent")
+    return f" ({percent:.3g} %)" if percent else ""
+
+
+def _statistics(name: str, values: object, keys: tuple[str, ...]) -> Iterator[str]:
+    """Those that are known: `RTT min/mean/max 0.05/0.1/0.25 ms`."""
+    known = {key: value for key in keys if (value := figure(values, key)) is not None}
+    if known:
+        yield f"{name} {'/'.join(known)} {'/'.join(f'{value:.3g}' for value in known.values())} ms"
+
+
+# -- latency and trace -----------------------------------------------------------------------
+
+
+def _latency(summary: Figures, look: Look) -> Iterator[str]:
+    """`10 sent, 0 lost, RTT min/mean/max 0.02/0.04/0.06 ms`."""
+    parts = []
+    for key, word in _COUNTS:
+        value = figure(summary, key)
+        if value is not None and (value or key in ("sent", "lost")):
+            share = _share(summary) if key == "lost" else ""
+            parts.append(f"{value:.0f} {word}{share}")
+    parts += _statistics("RTT", summary.get("rtt_ms"), ("min", "mean", "max"))
+    parts += _statistics("one-way delay", summary.get("owd_ms"), ("min", "median", "max"))
+    if (jitter := figure(summary, "jitter_ms")) is not None:
+        parts.append(f"jitter {jitter:.3g} ms")
+    if (error := figure(summary, "maxerr_ms")) is not None:
+        parts.append(f"clocks within {error:.3g} ms")
+    if parts:
+        yield _row("result", look.paint(", ".join(parts), "bold"))
+
+
+_COUNTS = (
+    ("sent", "sent"),
+    ("lost", "lost"),
+    ("duplicates", "duplicates"),
+    ("errors", "errors"),
+)
+
+
+def _trace(summary: Figures, look: Look) -> Iterator[str]:
+    """The table of hops, and whether they lead to the other end."""
+    table = hop_table(summary)
+    yield from (f"{_INDENT}{line}" for line in table)
+    reached, pmtu = summary.get("reached"), figure(summary, "pmtu")
+    parts = [] if pmtu is None else [f"path MTU {pmtu:.0f}"]
+    if isinstance(reached, bool):
+        words = ("reached", "green") if reached else ("not reached", "red")
+        parts.insert(0, f"the receiver was {look.paint(*words)}")
+    if parts:
+        yield _row("result", ", ".join(parts))
+
+
+_OF_KIND = {Kind.THROUGHPUT: _throughput, Kind.LATENCY: _latency, Kind.TRACE: _trace}
+
+
+# -- ends ------------------------------------------------------------------------------------
+
+
+def _end(end: EndResult, has_daemon: bool, look: Look) -> str:
     """One end's host, state and tester."""
     report = end.report
-    state = _STATUS[end.status] if has_daemon else "no daemon there"
+    state = look.paint(*_STATUS[end.status]) if has_daemon else "no daemon there"
     if report and report.error:
-        state = f"tester failed: {_one_line(report.error)}"
-    version = f" ({_one_line(report.version)})" if report and report.version else ""
-    return f"{end.host or 'this host'}: {state}{version}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(sanitise(text).split())
+        state = look.paint("tester failed", "red") + f": {one_line(report.error)}"
+    version = f" ({one_line(report.version, 40)})" if report and report.version else ""
+    return f"{one_line(end.host) or 'this host'}: {state}{version}"

@@ -9,14 +9,17 @@ from typing import Any, TypeGuard
 from bwctl.text import sanitise
 from bwctl.values import Kind, NTPTime, TestSpec
 
-_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+LARGEST = 1e30
+PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 _EPOCH = datetime(1900, 1, 1, tzinfo=timezone.utc)
 _LATEST = NTPTime(int((datetime.max - datetime(1900, 1, 1)).total_seconds()) << 32)
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a number to calculate with."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a value is a finite number, of a size that a measurement can have."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -LARGEST < value < LARGEST
 
 
 def figure(figures: object, *path: str) -> float | None:
@@ -29,10 +32,10 @@ def figure(figures: object, *path: str) -> float | None:
 def scaled(value: float, unit: str) -> str:
     """A number with three digits and the prefix of SI that fits: `16.6 Gbit/s`."""
     power = 0
-    while abs(value) >= 999.5 and power < len(_PREFIXES) - 1:
+    while abs(value) >= 999.5 and power < len(PREFIXES) - 1:
         value /= 1000
         power += 1
-    return f"{value:.3g} {_PREFIXES[power]}{unit}"
+    return f"{value:.3g} {PREFIXES[power]}{unit}"
 
 
 def span(seconds: float) -> str:

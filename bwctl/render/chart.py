@@ -1,0 +1,111 @@
+"""What a chart of a test shows, before it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from bwctl.figures import Side
+from bwctl.render.sparkline import resampled
+from bwctl.render.wording import figure, rfc3339, what_is_tested
+from bwctl.results import TestResult
+from bwctl.values import Kind
+
+MOST_POINTS = 600  # of a line: about one for each dot of the picture
+
+Point = tuple[float, float | None]  # None: a gap in the line
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line: its name, and its points from left to right."""
+
+    name: str
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Lines over one axis that begins at 0."""
+
+    title: str
+    subtitle: str
+    x_label: str
+    whole_x: bool = False  # there is nothing between the whole numbers
+    unit: str  # of the values, without prefix
+    scale_unit: bool  # whether the unit takes k, M, G
+    series: Sequence[Series]
+
+
+def chart_of(result: TestResult) -> Chart | None:
+    """The chart of a test: rate or round trip over time, or round trip over hops; None where
+    there is nothing to draw."""
+    if result.spec is None:
+        return None
+    kind = result.spec.kind
+    series = [one for one in _SERIES[kind](result) if any(y is not None for _, y in one.points)]
+    if not series:
+        return None
+    start = result.reserved_start
+    return Chart(
+        title=what_is_tested(result.spec),
+        subtitle="" if start is None else f"{rfc3339(start)[:19]}Z",
+        x_label="hop" if kind is Kind.TRACE else "time, s",
+        whole_x=kind is Kind.TRACE,
+        unit="bit/s" if kind is Kind.THROUGHPUT else "ms",
+        scale_unit=kind is Kind.THROUGHPUT,
+        series=series,
+    )
+
+
+def _throughput(result: TestResult) -> Iterator[Series]:
+    """The rates at both ends, the receiver's first."""
+    for side, end in result.ends():
+        if end.report is not None:
+            name = "received" if side is Side.RECEIVER else "sent"
+            yield Series(name, _thinned(list(_rates(end.report.intervals))))
+
+
+def _rates(intervals: Sequence[Mapping[str, Any]]) -> Iterator[Point]:
+    for one in intervals:
+        start, end = figure(one, "start_s"), figure(one, "end_s")
+        if start is not None and end is not None and not one.get("omitted"):
+            yield (start + end) / 2, figure(one, "bits_per_second")
+
+
+def _latency(result: TestResult) -> Iterator[Series]:
+    """Round trips, one for each packet that was answered."""
+    points: list[Point] = []
+    for number, one in enumerate(result.intervals):
+        start = figure(one, "start_s")
+        points.append((float(number) if start is None else start, figure(one, "rtt_ms")))
+    yield Series("RTT", _thinned(points))
+
+
+def _trace(result: TestResult) -> Iterator[Series]:
+    """The mean round trip to each hop."""
+    hops = result.summary.get("hops")
+    found = hops if isinstance(hops, (list, tuple)) else ()
+    yield Series("mean RTT", [point for hop in found if (point := _hop(hop)) is not None])
+
+
+def _hop(hop: object) -> Point | None:
+    distance = figure(hop, "n")
+    if distance is None or not isinstance(hop, Mapping):
+        return None
+    probes = hop.get("probes")
+    answers = [figure(one, "rtt_ms") for one in probes] if isinstance(probes, (list, tuple)) else []
+    known = [rtt for rtt in answers if rtt is not None]
+    return distance, fmean(known) if known else None
+
+
+_SERIES = {Kind.THROUGHPUT: _throughput, Kind.LATENCY: _latency, Kind.TRACE: _trace}
+
+
+def _thinned(points: Sequence[Point]) -> Sequence[Point]:
+    """At most MOST_POINTS, each the mean of some that follow each other."""
+    times = resampled([x for x, _ in points], MOST_POINTS)
+    values = resampled([y for _, y in points], MOST_POINTS)
+    return [(x, y) for x, y in zip(times, values, strict=True) if x is not None]
