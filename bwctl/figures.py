@@ -104,5 +104,6 @@ def _joined(own: Interval, sent: Interval) -> Iterator[tuple[str, Any]]:
 
 
 def _span(interval: Interval) -> tuple[bool, float, float]:
-    start, end = (float(interval.get(key, 0.0)) for key in ("start_s", "end_s"))
-    return (bool(interval.get("omitted")), round(start, 1), round(end, 1))
+    values = (interval.get(key) for key in ("start_s", "end_s"))
+    start, end = (round(one, 1) if isinstance(one, (int, float)) else 0.0 for one in values)
+    return (bool(interval.get("omitted")), start, end)

@@ -32,6 +32,13 @@ def directory(text: str) -> str:
     return text
 
 
+def picture(text: str) -> str:
+    """The name of a file for a chart."""
+    if not text.lower().endswith((".png", ".svg")) or len(text) < 5:
+        raise ValueError("the name must end in .png or .svg")
+    return directory(text)
+
+
 def local_address(text: str) -> str:
     """A name, address or interface without a port."""
     if not text or text.startswith("-") or any(c.isspace() for c in text):
@@ -271,9 +278,34 @@ OUTPUT = Group(
         Opt(
             long="json",
             field="json",
+            apart="format",
             help="print one JSON object per test on stdout and nothing else there",
             more="Its first key is schema, with the value bwctl.result/1. A test that failed "
             "gives an object with the key error.",
+        ),
+        Opt(
+            long="csv",
+            field="csv",
+            apart="format",
+            help="print a row with names and one row per test on stdout, nothing else there",
+            more="The columns and their order stay as they are from release to release.",
+        ),
+        Opt(
+            long="classic",
+            field="classic",
+            apart="format",
+            help="stdout octet for octet as C's clients, and no summary on stderr",
+            more="On a terminal control characters are still shown as escapes.",
+        ),
+        Opt(
+            long="plot",
+            field="plot",
+            metavar="FILE",
+            read=picture,
+            help="draw a chart of each test; the name ends in .png or .svg",
+            more="It shows the rate over time, for bwping the round trips, for bwtraceroute the "
+            "round trip to each hop. Repeated tests have a file each, with the number of the "
+            "test before the ending. Without -i it asks for intervals of a second.",
         ),
         Opt(
             short="x",

@@ -49,7 +49,8 @@ class Task:
             _abandon_stdout()
         elif failure.check(OSError):
             _abandon_stdout()
-            text = f"cannot write the results: {failure.value.strerror}"
+            where = f"{failure.value.filename}: " if failure.value.filename else ""
+            text = f"cannot write the results: {where}{failure.value.strerror}"
             self._end(ExitStatus.INTERNAL.failure(text))
         else:
             text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
@@ -114,6 +115,6 @@ def write(octets: bytes) -> None:
 def columns() -> int:
     """The width of the terminal that stderr is."""
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except OSError:
         return 80

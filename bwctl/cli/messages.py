@@ -40,10 +40,15 @@ class Messages:
         self._progress.close()
         self._stream.write(complaint(self._name, failure))
 
-    def summary(self, text: str) -> None:
-        """A few lines about a test that went well."""
+    def summary(self, text: str, shown: str | None = None) -> None:
+        """A few lines about a test that went well, and the same as they look on a screen."""
         self._log("; ".join(line.strip() for line in text.splitlines()))
+        self.show(text if shown is None else shown)
+
+    def show(self, text: str) -> None:
+        """Lines that are of no interest to a log."""
         if self._summaries:
+            self._progress.close()
             self._stream.write(text)
 
     def _log(self, text: str, failed: bool = False) -> None:

@@ -19,6 +19,8 @@ from bwctl.values import IPAddress, Kind, TestSpec, ToolID
 UDP_BANDWIDTH = 1_000_000  # bit/s, where -b is not given
 DURATION_S = 10
 _LATE_ANSWERS_S = 5  # clients.md 2.5
+PLOT_MS = 1000  # from one point of a chart to the next, where -i is not given
+MOST_ENTRIES = 2000  # of iperf3's JSON, some 800 octets each
 LEAD_FLOOR_S = 2  # an idle daemon offers no start before its padding, at least 1.5 s; C's: 4 s
 
 
@@ -70,6 +72,9 @@ class Options:
     allow_unsync_s: float = 0.0
     # output
     json: bool = False
+    csv: bool = False
+    classic: bool = False
+    plot: str = ""  # file
     both: bool = False
     output_format: str = ""
     parsable: bool = False
@@ -104,6 +109,17 @@ class Options:
         """No progress and no summary; -v wins over -q."""
         return self.quiet and not self.verbose
 
+    @property
+    def exact(self) -> bool:
+        """Whether the tester's format for programs is asked for where nobody reads its text.
+
+        iperf3 prints three digits of an amount, but its JSON takes more room in a daemon's result.
+        """
+        seconds = self.report_interval_ms / 1000 or 1.0
+        entries = (self.duration + self.omit) / seconds * max(1, self.parallel)
+        unread = (self.json or self.csv) and not self.output_format
+        return unread and entries <= MOST_ENTRIES
+
     def spec(
         self, tool: ToolID, *, client: IPAddress, server: IPAddress, parsable_format: str = ""
     ) -> TestSpec:
@@ -112,16 +128,17 @@ class Options:
         Args:
             tool: the tester chosen.
             client, server: addresses of the tester's client and server.
-            parsable_format: `ITester.parsable_format`, used with --parsable.
+            parsable_format: `ITester.parsable_format`, used with --parsable, and where `exact`.
         """
         same = {name: getattr(self, name) for name in _SPEC_FIELDS}
+        machine = self.parsable or self.exact
         return TestSpec(
             tool=tool,
             client=client,
             server=server,
-            verbose=bool(self.verbose),
+            verbose=bool(self.verbose or self.json),  # when testers started and ended
             server_sends=self.flip,
-            output_format=parsable_format if self.parsable else self.output_format,
+            output_format=parsable_format if machine else self.output_format,
             **same,
         )
 
@@ -165,6 +182,9 @@ def _defaults(program: Program, fields: dict[str, Any]) -> dict[str, Any]:
     if fields.get("udp"):
         fields.setdefault("bandwidth", UDP_BANDWIDTH)
     fields["duration"] = fields.get("duration") or DURATION_S
+    if fields.get("plot") and program.kind is Kind.THROUGHPUT:
+        usual = PLOT_MS if fields["duration"] * 1000 >= 5 * PLOT_MS else PLOT_MS // 4
+        fields["report_interval_ms"] = fields.get("report_interval_ms") or usual
     return fields
 
 
@@ -241,6 +261,11 @@ _RULES: tuple[_Rule, ...] = (
     (
         lambda o: o.json and o.to_files,
         "--json: not together with -p",
+        "redirect stdout to a file",
+    ),
+    (
+        lambda o: o.csv and o.to_files,
+        "--csv: not together with -p",
         "redirect stdout to a file",
     ),
 )

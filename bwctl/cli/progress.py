@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
+
+from bwctl.render.wording import span
 
 BAR_WIDTH = 30
 _CLEAR = "\r\x1b[K"
@@ -38,6 +42,7 @@ class Progress:
         quiet: -q; `note` is all that writes then.
         is_tty: a terminal, where one line is drawn again and again.
         columns: width of the terminal.
+        wall: local time.
     """
 
     def __init__(
@@ -48,12 +53,15 @@ class Progress:
         *,
         program: str = "bwctl",
         columns: int = 80,
+        wall: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._stream = stream
         self._quiet = quiet
         self._is_tty = is_tty
         self._program = program
         self._columns = columns
+        self._wall = wall
+        self._start = ""  # of the test, by the local clock
         self._phase: Phase | None = None
         self._since = 0.0
         self._until: float | None = None
@@ -63,6 +71,8 @@ class Progress:
     def phase(self, phase: Phase, now: float, until: float | None = None, detail: str = "") -> None:
         """Enter a phase that ends at a time, if that is known; detail: a host, a tester."""
         self._phase, self._since, self._until, self._detail = phase, now, until, detail
+        if phase is Phase.WAITING and until is not None:
+            self._start = _clock(self._wall(), until - now)
         if self._is_tty:
             self.tick(now)
         elif not self._quiet:
@@ -99,18 +109,28 @@ class Progress:
         words = f"{self._phase.value} {self._detail}".rstrip()
         if self._until is None:
             return words
-        left = max(0.0, self._until - now)
         if bar and self._phase is Phase.RUNNING:
-            return f"{words} {self._bar(now)} {left:.0f} s left"
-        return f"{words}, {left:.0f} s"
+            return f"{words} {self._bar(now)}"
+        left = span(self._until - now)
+        if self._phase is Phase.WAITING:
+            return f"{words}, {left} (the test starts at {self._start})"
+        return f"{words}, {left}"
 
     def _bar(self, now: float) -> str:
-        """Percent of the time, as a bar and as a number."""
-        length = (self._until or 0.0) - self._since
-        part = min(1.0, max(0.0, (now - self._since) / length)) if length > 0 else 1.0
+        """The part of the time that is over, as a bar and in numbers."""
+        length = max(0.0, (self._until or 0.0) - self._since)
+        over = min(length, max(0.0, now - self._since))
+        part = over / length if length > 0 else 1.0
         full = int(part * BAR_WIDTH)
-        return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {int(part * 100):3d} %"
+        bar = "#" * full + "." * (BAR_WIDTH - full)
+        return f"[{bar}] {int(part * 100):3d} %, {span(int(over))} of {span(length)}"
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+def _clock(now: datetime, delay: float) -> str:
+    """The time of day after a delay, with the date if it is another one."""
+    then = now + timedelta(seconds=delay + 0.5)
+    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"

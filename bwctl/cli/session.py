@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import LoopingCall, deferLater
 
 from bwctl.cli.credentials import AllCredentials
-from bwctl.cli.drive import Task, columns, drive, write
-from bwctl.cli.exits import ExitStatus, UsageError
+from bwctl.cli.drive import Task, columns, drive
+from bwctl.cli.exits import ExitStatus
 from bwctl.cli.messages import Messages
 from bwctl.cli.options import Options
+from bwctl.cli.output import Output, check_places
 from bwctl.cli.program import Program
 from bwctl.cli.progress import Phase, Progress
 from bwctl.cli.surroundings import end_wishes, surroundings
 from bwctl.interfaces import ITester
 from bwctl.net.conductor import Step, Wish
 from bwctl.net.series import Series
-from bwctl.render.classic import classic, files, remarks_of, shown_ends
-from bwctl.render.jsonform import json_text
-from bwctl.render.summary import summary_text
+from bwctl.render.wording import span
 from bwctl.results import Failure, TestResult
 from bwctl.values import IPAddress, TestSpec
 
@@ -45,15 +42,8 @@ def run_session(program: Program, options: Options, credentials: AllCredentials)
     Raises:
         UsageError: the results have no place to go.
     """
-    _check_directory(options)
+    check_places(options)
     return drive(lambda reactor: Session(program, options, credentials, reactor))
-
-
-def _check_directory(options: Options) -> None:
-    """Whether the files of -p can be written, before a test is made for nothing."""
-    directory = options.output_dir or "."
-    if options.to_files and not os.access(directory, os.W_OK | os.X_OK):
-        raise UsageError(f"-d {directory}: no directory in which files can be made")
 
 
 class Session(Task):
@@ -74,6 +64,7 @@ class Session(Task):
             columns=columns(),
         )
         self._messages = Messages(program.name, options, sys.stderr, self._progress)
+        self._output = Output(program.name, options, self._messages)
         around = surroundings(options, reactor, self._messages.note)
         self._clock = around.clock
         self._tests = Series(around, *end_wishes(options, credentials))
@@ -93,7 +84,8 @@ class Session(Task):
                 number += 1
                 await self._pause(number, failed)
                 result = await self._test(number)
-                self._show(result)
+                self._progress.close()
+                self._output.test(result)
                 failed = result.failure is not None
                 if result.failure is not None:
                     status = status or result.failure.exit_status
@@ -103,12 +95,13 @@ class Session(Task):
             drawing.stop()
             self._progress.close()
             self._tests.close()
+            self._output.close()
         return status
 
     async def _pause(self, number: int, failed: bool) -> None:
         delay = self._delay(number, failed)
         if delay > 3 and not self._options.silent:
-            self._progress.note(f"next test in {delay:.0f} s")
+            self._progress.note(f"next test in {span(delay)}")
         if delay > 0:
             await deferLater(self._reactor, delay)
         self._planned = self._clock.mono()
@@ -135,10 +128,7 @@ class Session(Task):
 
     def give_up(self, failure: Failure) -> None:
         """Tell why the sequence did not come to its end."""
-        if self._options.json:
-            result = TestResult(failure=failure)
-            sys.stdout.write(json_text(result, self._program.name))
-        self._messages.failure(failure)
+        self._output.failure(failure)
 
     # -- one test --------------------------------------------------------------------------------
 
@@ -172,36 +162,6 @@ class Session(Task):
     def _on_step(self, step: Step, delay: float) -> None:
         until = self._clock.mono() + delay if delay > 0 else None
         self._phase(_PHASES[step], until)
-
-    def _show(self, result: TestResult) -> None:
-        options = self._options
-        self._progress.close()
-        if options.json:
-            write(json_text(result, self._program.name).encode())
-        elif options.to_files:
-            self._save(result)
-        else:
-            safe = sys.stdout.isatty()
-            write(classic(result, both=options.both, parsable=options.parsable, safe=safe))
-            self._show_remarks(result)
-        if result.failure is not None:
-            self._messages.failure(result.failure)
-        else:
-            self._messages.summary(summary_text(result))
-
-    def _show_remarks(self, result: TestResult) -> None:
-        if self._options.parsable:
-            for _, end in shown_ends(result, self._options.both):
-                for remark in remarks_of(end.raw):
-                    self._messages.note(remark)
-
-    def _save(self, result: TestResult) -> None:
-        directory = Path(self._options.output_dir or ".")
-        for name, content in files(
-            result, both=self._options.both, parsable=self._options.parsable
-        ):
-            (directory / name).write_bytes(content)
-            write(f"{directory / name}\n".encode())
 
 
 def _until_next(times: Any, now: datetime) -> float:

@@ -32,32 +32,52 @@ def shown_ends(result: TestResult, both: bool) -> list[tuple[Side, EndResult]]:
     return sorted(chosen or answered, key=lambda item: item[1].role is not Role.SERVER)
 
 
-def classic(result: TestResult, *, both: bool, parsable: bool = False, safe: bool = False) -> bytes:
-    """What stdout gets of one test.
+def classic(
+    result: TestResult,
+    *,
+    both: bool,
+    parsable: bool = False,
+    exact: bool = False,
+    safe: bool = False,
+) -> Iterator[bytes]:
+    """What stdout gets of one test, in parts.
 
     Args:
         both: -x.
         parsable: --parsable; leaves out what `remarks_of` gives.
+        exact: --classic; nothing is left out, as in C.
         safe: for a terminal; otherwise the tester's output goes out octet for octet.
     """
-    return b"".join(
-        frame(side, _body(end, parsable, safe)) for side, end in shown_ends(result, both)
-    )
+    for side, end in shown_ends(result, both):
+        raw = _body(end, parsable, exact)
+        yield from frame(side, _on_terminal(raw) if safe else raw)
 
 
-def frame(side: Side, body: bytes) -> bytes:
+def frame(side: Side, body: bytes) -> Iterator[bytes]:
     """One end's output between its START and END lines. Source: clients.md 10.2."""
     name = side.name.encode()
-    return b"\n%b START\n%b\n%b END\n" % (name, body, name)
+    yield b"\n%b START\n" % name
+    yield body
+    yield b"\n%b END\n" % name
 
+
+SHOWN = 1 << 20  # octets that anybody reads on a terminal
 
 # thrulay's own line for programs; --json and --parsable have what it says
 _FOR_PROGRAMS = re.compile(rb"^#json [^\n]*\n?", re.MULTILINE)
 
 
-def _body(end: EndResult, parsable: bool, safe: bool) -> bytes:
-    raw = machine_part(end.raw) if parsable else _FOR_PROGRAMS.sub(b"", end.raw)
-    return sanitise(raw).encode() if safe else raw
+def _body(end: EndResult, parsable: bool, exact: bool = False) -> bytes:
+    if exact:
+        return end.raw
+    return machine_part(end.raw) if parsable else _FOR_PROGRAMS.sub(b"", end.raw)
+
+
+def _on_terminal(raw: bytes) -> bytes:
+    """An output that cannot steer a terminal, and ends."""
+    rest = len(raw) - SHOWN
+    note = f"\n[{rest} more octets; redirect stdout, or use -p]\n" if rest > 0 else ""
+    return (sanitise(raw[:SHOWN]) + note).encode()
 
 
 def machine_part(raw: bytes) -> bytes:
@@ -86,7 +106,7 @@ def files(result: TestResult, *, both: bool, parsable: bool = False) -> Iterator
     if result.reserved_start is None:
         return
     for side, end in shown_ends(result, both):
-        yield file_name(result.reserved_start, side), _body(end, parsable, safe=False)
+        yield file_name(result.reserved_start, side), _body(end, parsable)
 
 
 def file_name(start: NTPTime, side: Side) -> str:

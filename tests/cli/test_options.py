@@ -75,6 +75,8 @@ SWITCHES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("", "--streaming", {"streaming": True}),
     ("", "--parsable", {"parsable": True}),
     ("", "--json", {"json": True}),
+    ("", "--csv", {"csv": True}),
+    ("", "--classic", {"classic": True}),
     ("-x", "--both", {"both": True}),
     ("-p", "--print", {"to_files": True}),
     ("-v", "--verbose", {"verbose": 1}),
@@ -144,11 +146,23 @@ class ValueTests(SynchronousTestCase):
         options = parse(BWCTL, line.split())
         self.assertEqual({name: getattr(options, name) for name in given}, given)
 
+    def test_plot(self) -> None:
+        """A chart needs intervals: --plot asks for them where -i does not, shorter in a short test.
+        The name is one of a picture."""
+        for line, milliseconds in {"": 1000, "-t 4": 250, "-t 4 -i 2": 2000}.items():
+            given = {"plot": "some/where.SVG", "report_interval_ms": milliseconds}
+            given |= {"duration": 4} if "-t" in line else {}
+            self.check(f"--plot some/where.SVG {line}", given)
+        for name in ("chart", "chart.gif", ".png", "chart.png/"):
+            self.assertEqual(
+                error(f"-c h --plot {name}"), f"--plot {name}: the name must end in .png or .svg"
+            )
+
     def test_every_option_is_tested(self) -> None:
         """No option of the table is missing here."""
         tested = {row[1] for row in VALUES} | {row[1] for row in SWITCHES}
         elsewhere = {"receiver", "sender", "authmethod", "tester_port", "schedule"}
-        elsewhere |= {"version", "help", "tls", "ca", "cert", "key"}
+        elsewhere |= {"version", "help", "tls", "ca", "cert", "key", "plot"}
         self.assertEqual(
             {f"--{opt.long}" for opt in BWCTL.options()}, tested | {f"--{n}" for n in elsewhere}
         )
@@ -317,6 +331,7 @@ class UsageTests(SynchronousTestCase):
         """Options that contradict each other, in either order."""
         cases = {"-4": "-6", "-w 1": "-W 1", "-S 8": "-D ef", "-I 60": "--streaming"}
         cases |= {"--schedule 6": "-I 60", "--streaming": "--schedule 6"}
+        cases |= {"--json": "--csv", "--csv": "--classic", "--classic": "--json"}
         for one, other in cases.items():
             for first, second in ((one, other), (other, one)):
                 expected = f"{second.split()[0]}: not together with {first.split()[0]}"
@@ -337,6 +352,7 @@ class UsageTests(SynchronousTestCase):
             "-c h -I 21 -t 20": "-I 21: test interval must be at least the duration + 2 seconds",
             "-c h -u -b 0": "-b 0: UDP needs a rate",
             "-c h --json -p": "--json: not together with -p",
+            "-c h --csv -p": "--csv: not together with -p",
         }
         for line, message in cases.items():
             self.assertEqual(error(line), message)
@@ -344,6 +360,7 @@ class UsageTests(SynchronousTestCase):
     def test_allowed_together(self) -> None:
         """The near misses of those rules."""
         lines = ("-I 12", "-4 -4", "-s h:4824", "-s 127.0.0.1 -4", "-E --tester_port 1", "-b 0")
+        lines += ("--classic -p", "--csv --plot a.png", "--classic --parsable --plot a.svg")
         for line in (*lines, "-I 0", "--json -x --parsable", "-w 1 -w 2"):
             read(line)
 
@@ -468,6 +485,25 @@ class DerivedTests(SynchronousTestCase):
         spec = options.spec(ToolID.IPERF3, client=ONE, server=OTHER, parsable_format="J")
         self.assertTrue(spec.server_sends and spec.dynamic_window and not spec.no_server_endpoint)
         self.assertEqual((spec.udp, spec.bandwidth, spec.output_format), (True, 1_000_000, "J"))
+
+    def test_format_for_results(self) -> None:
+        """Where nobody reads the tester's text it writes its exact format, but not too much of it;
+        -y wins. With --json the daemons tell more."""
+        cases = {
+            "": "",
+            "--classic": "",
+            "--json": "J",
+            "--csv": "J",
+            "--csv -y c": "c",
+            "--json -t 2000": "J",
+            "--json -t 2001": "",
+            "--json -t 2001 -i 2": "J",
+            "--json -t 100 -P 21": "",
+            "--parsable -t 9999": "J",
+        }
+        for line, letter in cases.items():
+            spec = read(line).spec(ToolID.IPERF3, client=ONE, server=OTHER, parsable_format="J")
+            self.assertEqual((spec.output_format, spec.verbose), (letter, "--json" in line), line)
 
 
 class HelpTests(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,10 +17,11 @@ class ProgressTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.stream = StringIO()
+        self.wall = datetime(2026, 11, 21, 19, 6, 10)
 
     def make(self, quiet: bool = False, is_tty: bool = False, columns: int = 80) -> Progress:
         """A Progress that writes to `stream`."""
-        return Progress(self.stream, quiet, is_tty, columns=columns)
+        return Progress(self.stream, quiet, is_tty, columns=columns, wall=lambda: self.wall)
 
     def written(self) -> str:
         """What was written since the last call."""
@@ -42,7 +44,7 @@ class ProgressTests(SynchronousTestCase):
             self.written(),
             "bwctl: connecting h:4823\n"
             "bwctl: negotiating\n"
-            "bwctl: waiting for the time slot, 5 s\n"
+            "bwctl: waiting for the time slot, 5 s (the test starts at 19:06:15)\n"
             "bwctl: running iperf3, 10 s\n"
             "bwctl: collecting results\n",
         )
@@ -50,12 +52,25 @@ class ProgressTests(SynchronousTestCase):
     def test_countdown(self) -> None:
         """On a terminal the seconds to the time slot count down in place."""
         progress = self.make(is_tty=True)
+        starts = " (the test starts at 19:06:12)"
         progress.phase(Phase.WAITING, 10.0, until=12.0)
-        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 2 s")
+        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 2 s{starts}")
         progress.tick(11.0)
-        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 1 s")
+        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 1 s{starts}")
         progress.tick(15.0)
-        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 0 s")
+        self.assertEqual(self.written(), f"{CLEAR}bwctl: waiting for the time slot, 0 s{starts}")
+
+    def test_long_wait(self) -> None:
+        """A queued test tells the hours, and the day if it is another."""
+        progress = self.make()
+        progress.phase(Phase.WAITING, 0.0, until=3725.0)
+        progress.phase(Phase.WAITING, 0.0, until=5 * 3600.0)
+        self.assertEqual(
+            self.written(),
+            "bwctl: waiting for the time slot, 62 min 05 s (the test starts at 20:08:15)\n"
+            "bwctl: waiting for the time slot, 5 h 00 min "
+            "(the test starts at 2026-11-22 00:06:10)\n",
+        )
 
     def test_nothing_new(self) -> None:
         """A line that is the same is not written again."""
@@ -74,7 +89,7 @@ class ProgressTests(SynchronousTestCase):
             progress.tick(now - 0.001)
             progress.tick(now)
             bar = "#" * full + "." * (30 - full)
-            expected = f"bwctl: running iperf3 [{bar}] {percent:3d} % {left} s left"
+            expected = f"bwctl: running iperf3 [{bar}] {percent:3d} %, {10 - left} s of 10 s"
             self.assertTrue((CLEAR + self.written()).endswith(expected) or percent == 0, expected)
 
     def test_clock_step(self) -> None:
@@ -82,9 +97,9 @@ class ProgressTests(SynchronousTestCase):
         progress = self.make(is_tty=True)
         progress.phase(Phase.RUNNING, 100.0, until=110.0)
         progress.tick(50.0)
-        self.assertIn("]   0 % 60 s left", self.written())
+        self.assertIn("]   0 %, 0 s of 10 s", self.written())
         progress.phase(Phase.RUNNING, 100.0, until=100.0)
-        self.assertIn("] 100 % 0 s left", self.written())
+        self.assertIn("] 100 %, 0 s of 0 s", self.written())
 
     def test_narrow(self) -> None:
         """A line never wraps."""

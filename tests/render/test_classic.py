@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from bwctl.render import classic as module
 from bwctl.render.classic import (
-    classic,
     file_name,
     files,
     frame,
@@ -27,6 +27,11 @@ BOTH = (
 )
 SENDER_ONLY = b"\nSENDER START\nsender's output\n\nSENDER END\n"
 RECEIVER_ONLY = b"\nRECEIVER START\nreceiver's output\n\nRECEIVER END\n"
+
+
+def classic(result: TestResult, **options: bool) -> bytes:
+    """All that stdout gets."""
+    return b"".join(module.classic(result, **options))
 
 
 def blocks(text: bytes) -> dict[Side, bytes]:
@@ -52,7 +57,7 @@ class ClassicTests(SynchronousTestCase):
     def test_frame(self) -> None:
         """One block, octet for octet, whatever is in it."""
         expected = b"\nSENDER START\n\xff\x1b[1m\r\nno end\nSENDER END\n"
-        self.assertEqual(frame(Side.SENDER, b"\xff\x1b[1m\r\nno end"), expected)
+        self.assertEqual(b"".join(frame(Side.SENDER, b"\xff\x1b[1m\r\nno end")), expected)
 
     def test_captured_outputs(self) -> None:
         """The output of the C client comes out again."""
