@@ -132,5 +132,5 @@ class Progress:
 
 def _clock(now: datetime, delay: float) -> str:
     """The time of day after a delay, with the date if it is another one."""
-    then = now + timedelta(seconds=delay + 0.5)
+    then = now + timedelta(seconds=delay)
     return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"

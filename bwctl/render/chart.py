@@ -61,11 +61,16 @@ def chart_of(result: TestResult) -> Chart | None:
 
 
 def _throughput(result: TestResult) -> Iterator[Series]:
-    """The rates at both ends, the receiver's first."""
-    for side, end in result.ends():
-        if end.report is not None:
-            name = "received" if side is Side.RECEIVER else "sent"
-            yield Series(name, _thinned(list(_rates(end.report.intervals))))
+    """The rates in both ends' outputs, the receiver's first. Where only one has them, as with
+    nuttcp, that does not tell whose they are."""
+    names = {Side.RECEIVER: "received", Side.SENDER: "sent"}
+    found = {
+        side: _thinned(list(_rates(end.report.intervals)))
+        for side, end in result.ends()
+        if end.report is not None and end.report.intervals
+    }
+    for side, points in found.items():
+        yield Series(names[side] if len(found) > 1 else "rate", points)
 
 
 def _rates(intervals: Sequence[Mapping[str, Any]]) -> Iterator[Point]:

@@ -44,7 +44,14 @@ def look_of(
         encoding: of the stream; None: ASCII.
     """
     colour = is_tty and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-    return Look(colour, _can_encode(BLOCKS, encoding), columns)
+    return Look(colour, _is_rich(environment) and _can_encode(BLOCKS, encoding), columns)
+
+
+def _is_rich(environment: Mapping[str, str]) -> bool:
+    """Whether the user's locale is more than ASCII; Python takes C for UTF-8, a screen may not."""
+    names = ("LC_ALL", "LC_CTYPE", "LANG")
+    locale = next((value for name in names if (value := environment.get(name))), "C")
+    return locale not in ("C", "POSIX")
 
 
 def _can_encode(text: str, encoding: str | None) -> bool:

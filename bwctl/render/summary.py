@@ -49,8 +49,7 @@ def _title(result: TestResult, look: Look) -> str:
 def _measured(result: TestResult, look: Look) -> Iterator[str]:
     """What there is to say about a kind of test."""
     kind = result.spec.kind if result.spec is not None else Kind.THROUGHPUT
-    summary = result.summary
-    yield from _OF_KIND[kind](summary, look)
+    yield from _OF_KIND[kind](result, look)
     if bars := course(result.intervals, kind, look):
         yield _row(*bars)
 
@@ -58,15 +57,24 @@ def _measured(result: TestResult, look: Look) -> Iterator[str]:
 # -- throughput ------------------------------------------------------------------------------
 
 
-def _throughput(summary: Figures, look: Look) -> Iterator[str]:
-    """The receiver's figure first; alone the sender's is not called received."""
+def _throughput(result: TestResult, look: Look) -> Iterator[str]:
+    """The receiver's figure first; where only the sender's is known it is not called received."""
+    summary = result.summary
     received, sent = _amount(summary, ""), _amount(summary, "sent_")
-    if received and received != sent:
+    if received and _is_known_to_arrive(result, summary):
         yield _row("received", look.paint(received, "bold"))
     if sent:
         yield _row("sent", sent)
     if details := list(_details(summary)):
         yield _row("quality", ", ".join(details))
+
+
+def _is_known_to_arrive(result: TestResult, summary: Figures) -> bool:
+    """Whether the throughput is more than the sender's own: it is the receiver's, or differs."""
+    report = result.receiver.report
+    own = figure(report.summary, "bits_per_second") if report is not None else None
+    rates = (figure(summary, key) for key in ("bits_per_second", "sent_bits_per_second"))
+    return own is not None or len(set(rates)) > 1
 
 
 def _amount(summary: Figures, prefix: str) -> str:
@@ -105,9 +113,9 @@ def _statistics(name: str, values: object, keys: tuple[str, ...]) -> Iterator[st
 # -- latency and trace -----------------------------------------------------------------------
 
 
-def _latency(summary: Figures, look: Look) -> Iterator[str]:
+def _latency(result: TestResult, look: Look) -> Iterator[str]:
     """`10 sent, 0 lost, RTT min/mean/max 0.02/0.04/0.06 ms`."""
-    parts = []
+    summary, parts = result.summary, []
     for key, word in _COUNTS:
         value = figure(summary, key)
         if value is not None and (value or key in ("sent", "lost")):
@@ -131,8 +139,9 @@ _COUNTS = (
 )
 
 
-def _trace(summary: Figures, look: Look) -> Iterator[str]:
+def _trace(result: TestResult, look: Look) -> Iterator[str]:
     """The table of hops, and whether they lead to the other end."""
+    summary = result.summary
     table = hop_table(summary)
     yield from (f"{_INDENT}{line}" for line in table)
     reached, pmtu = summary.get("reached"), figure(summary, "pmtu")

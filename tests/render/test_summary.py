@@ -100,6 +100,8 @@ class SummaryTests(SynchronousTestCase):
         text = summary_text(with_reports(None, report(**both)))
         self.assertIn("  sent      5 Mbit/s, 5 B\n", text)
         self.assertNotIn("received", text)
+        text = summary_text(with_reports(report(bits_per_second=5e6, bytes=5), report(**both)))
+        self.assertIn("  received  5 Mbit/s, 5 B\n  sent      5 Mbit/s, 5 B\n", text)
 
     def test_course(self) -> None:
         """A line of bars over the intervals, those left out by --omit not among them."""
@@ -240,7 +242,20 @@ class LookTests(SynchronousTestCase):
             "no such": False,
             None: False,
         }.items():
-            self.assertEqual(look_of({}, is_tty=True, encoding=encoding).unicode, can, encoding)
-            levels = look_of({}, is_tty=True, encoding=encoding).levels
-            self.assertEqual(len(levels), 8)
-            self.assertEqual(levels.isascii(), not can)
+            look = look_of({"LANG": "de_DE"}, is_tty=True, encoding=encoding)
+            self.assertEqual(look.unicode, can, encoding)
+            self.assertEqual(len(look.levels), 8)
+            self.assertEqual(look.levels.isascii(), not can)
+
+    def test_locale(self) -> None:
+        """In the locale C Python writes UTF-8, but nothing says that the terminal reads it."""
+        cases: tuple[tuple[dict[str, str], bool], ...] = (
+            ({}, False),
+            ({"LANG": "C"}, False),
+            ({"LANG": "en_GB.UTF-8"}, True),
+            ({"LANG": "en_GB.UTF-8", "LC_ALL": "POSIX"}, False),
+            ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, True),
+        )
+        for environment, can in cases:
+            look = look_of(environment, is_tty=True, encoding="utf-8")
+            self.assertEqual(look.unicode, can, environment)
