@@ -5,6 +5,7 @@ from __future__ import annotations
 from bwctl.errors import BWCTLError
 from bwctl.results import ExitStatus as ExitStatus
 from bwctl.results import Failure
+from bwctl.text import sanitise
 
 
 class ClientError(BWCTLError):
@@ -30,9 +31,13 @@ class UsageError(ClientError):
 
 
 def complaint(program: str, failure: Failure) -> str:
-    """What stderr shows of a failure: one line, and one of advice where there is any."""
+    """What stderr shows of a failure: one line, and one of advice where there is any.
+
+    The text may quote what another host sent; it cannot steer a terminal.
+    """
     hint = failure.hint
     if failure.exit_status == ExitStatus.USAGE and not hint:
         hint = f"`{program} --help` lists the options"
     lines = [failure.message, f"hint: {hint}"] if hint else [failure.message]
-    return "".join(f"{program}: {line}\n" for line in lines)
+    shown = (sanitise(line).replace("\n", " ") for line in lines)
+    return "".join(f"{program}: {line}\n" for line in shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bwctl.results import EndResult, Side, TestResult
 from bwctl.text import sanitise
@@ -50,34 +50,47 @@ def classic(
     """
     for side, end in shown_ends(result, both):
         raw = _body(end, parsable, exact)
-        yield from frame(side, _on_terminal(raw) if safe else raw)
+        yield from frame(side, _on_terminal(raw) if safe else (raw,))
 
 
-def frame(side: Side, body: bytes) -> Iterator[bytes]:
+def frame(side: Side, body: Iterable[bytes]) -> Iterator[bytes]:
     """One end's output between its START and END lines. Source: clients.md 10.2."""
     name = side.name.encode()
     yield b"\n%b START\n" % name
-    yield body
+    yield from body
     yield b"\n%b END\n" % name
 
 
 SHOWN = 1 << 20  # octets that anybody reads on a terminal
+_PIECE = 1 << 14
+MOST_REMARKS = 1000
 
-# thrulay's own line for programs; --json and --parsable have what it says
-_FOR_PROGRAMS = re.compile(rb"^#json [^\n]*\n?", re.MULTILINE)
+_FOR_PROGRAMS = b"#json "  # begins thrulay's last line; --json has what it says
 
 
 def _body(end: EndResult, parsable: bool, exact: bool = False) -> bytes:
     if exact:
         return end.raw
-    return machine_part(end.raw) if parsable else _FOR_PROGRAMS.sub(b"", end.raw)
+    return machine_part(end.raw) if parsable else _for_people(end.raw)
 
 
-def _on_terminal(raw: bytes) -> bytes:
-    """An output that cannot steer a terminal, and ends."""
-    rest = len(raw) - SHOWN
-    note = f"\n[{rest} more octets; redirect stdout, or use -p]\n" if rest > 0 else ""
-    return (sanitise(raw[:SHOWN]) + note).encode()
+def _for_people(raw: bytes) -> bytes:
+    """An output without the line for programs."""
+    start = raw.rfind(b"\n" + _FOR_PROGRAMS) + 1
+    if not raw.startswith(_FOR_PROGRAMS, start):
+        return raw
+    end = raw.find(b"\n", start) + 1 or len(raw)
+    return raw[:start] + raw[end:]
+
+
+def _on_terminal(raw: bytes) -> Iterator[bytes]:
+    """An output that cannot steer a terminal, and ends; in pieces, as escapes take room."""
+    text = raw[:SHOWN].decode("utf-8", "replace").replace("\r\n", "\n")
+    for start in range(0, len(text), _PIECE):
+        yield sanitise(text[start : start + _PIECE]).encode()
+    if len(raw) > SHOWN:
+        rest = len(raw) - SHOWN
+        yield b"\n[%d more octets; redirect stdout, or use -p]\n" % rest
 
 
 def machine_part(raw: bytes) -> bytes:
@@ -86,8 +99,8 @@ def machine_part(raw: bytes) -> bytes:
 
 
 def remarks_of(raw: bytes) -> list[str]:
-    """The lines that `machine_part` leaves out, fit for stderr."""
-    return [sanitise(line) for line in _split(raw)[1]]
+    """The lines that `machine_part` leaves out, fit for stderr; of very many the first."""
+    return [sanitise(line) for line in _split(raw)[1][:MOST_REMARKS]]
 
 
 def _split(raw: bytes) -> tuple[bytes, list[bytes]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,6 +19,8 @@ from bwctl.render.classic import (
     machine_part,
     remarks_of,
 )
+from bwctl.render.csvform import row
+from bwctl.render.jsonform import json_text
 from bwctl.results import EndResult, Side, TestResult
 from bwctl.text import sanitise
 from bwctl.values import NTPTime, Role
@@ -57,7 +62,7 @@ class ClassicTests(SynchronousTestCase):
     def test_frame(self) -> None:
         """One block, octet for octet, whatever is in it."""
         expected = b"\nSENDER START\n\xff\x1b[1m\r\nno end\nSENDER END\n"
-        self.assertEqual(b"".join(frame(Side.SENDER, b"\xff\x1b[1m\r\nno end")), expected)
+        self.assertEqual(b"".join(frame(Side.SENDER, [b"\xff\x1b[1m\r\nno end"])), expected)
 
     def test_captured_outputs(self) -> None:
         """The output of the C client comes out again."""
@@ -111,6 +116,56 @@ class ClassicTests(SynchronousTestCase):
         safe = classic(hostile, both=False, safe=True)
         self.assertEqual(safe, b"\nSENDER START\n\\x1b]0;title\\x07\tx\n\nSENDER END\n")
         self.assertIn(b"\x1b]0;title\x07", classic(hostile, both=False))
+
+    def test_nothing_left_out(self) -> None:
+        """--classic has the line for programs too, octet for octet, --parsable or not."""
+        raw = b"text\r\n#json {}\nbwctl: remark\n\xff\x1b"
+        result = replace(GOOD, sender=replace(SENDER, raw=raw))
+        expected = b"\nSENDER START\n" + raw + b"\nSENDER END\n"
+        for parsable in (False, True):
+            got = classic(result, both=False, parsable=parsable, exact=True)
+            self.assertEqual(got, expected)
+        self.assertNotIn(b"#json", classic(result, both=False))
+
+    def test_end_of_a_long_output(self) -> None:
+        """A terminal gets its first part, and how much more there is."""
+        raw = b"\x1b" * (module.SHOWN + 5)
+        result = replace(GOOD, sender=replace(SENDER, raw=raw))
+        shown = classic(result, both=False, safe=True)
+        self.assertEqual(shown.count(b"\\x1b"), module.SHOWN)
+        self.assertIn(b"\n[5 more octets; redirect stdout, or use -p]\n", shown)
+        self.assertNotIn(b"\x1b", shown)
+
+
+class SizeTests(SynchronousTestCase):
+    """No output that an end can send exhausts the memory."""
+
+    def peak(self, show: Callable[[], object]) -> int:
+        """The most memory that something takes, octets."""
+        tracemalloc.start()
+        try:
+            show()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    def test_peak(self) -> None:
+        """stdout needs no more than a copy of it; a terminal, JSON and CSV a bounded amount."""
+        size = 8 << 20
+        for octet in (b"\x1b", b"#json \n"):
+            raw = octet * (size // len(octet))
+            end = replace(SENDER, raw=raw)
+            result = replace(GOOD, sender=end)
+            for options, most in (
+                ({}, 3 * size),
+                ({"exact": True}, 1 << 16),
+                ({"safe": True, "exact": True}, 8 << 20),
+            ):
+                parts = module.classic(result, both=False, **options)
+                peak = self.peak(lambda parts=parts: deque(parts, maxlen=0))
+                self.assertLess(peak, most, (octet, options))
+            self.assertLess(self.peak(lambda one=result: json_text(one)), 80 << 20, octet)
+            self.assertLess(self.peak(lambda one=result: row(one)), 1 << 20, octet)
 
 
 class SanitiseTests(SynchronousTestCase):
@@ -168,6 +223,10 @@ class ParsableTests(SynchronousTestCase):
             raw = b"MSS 1448\n" + objects + b"done\n"
             self.assertEqual(machine_part(raw), objects)
             self.assertEqual(remarks_of(raw), ["MSS 1448", "done"])
+
+    def test_many_remarks(self) -> None:
+        """An end cannot flood stderr with them."""
+        self.assertEqual(len(remarks_of(b"bwctl: x\n" * 5000)), module.MOST_REMARKS)
 
     def test_framing_stays(self) -> None:
         """The START and END lines are printed as ever."""
