@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bwctl import __version__
-from bwctl.cli.summary import scaled
 from bwctl.net.checkup import HostCheck, WayCheck
 from bwctl.net.pair import EndWish
 from bwctl.render.jsonform import json_object
+from bwctl.render.wording import scaled
 from bwctl.results import ClockReading
 from bwctl.text import sanitise
 from bwctl.values import ToolID, seconds

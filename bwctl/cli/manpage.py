@@ -42,11 +42,20 @@ _AUTHENTICATION = (
 _OUTPUT = (
     "stdout has the tester's output between the lines SENDER START and SENDER END, or RECEIVER "
     "START and RECEIVER END, and nothing else. Progress, a short summary and failures go to "
-    "stderr. On a terminal, control characters out of a remote text are shown as escapes.",
+    "stderr; repeated tests end with the minimum, median and maximum of their figures. On a "
+    "terminal, control characters out of a remote text are shown as escapes.",
     "With --json stdout has one object per test, in one line. Its first key is schema, with the "
     "value bwctl.result/1. Units are part of the keys; moments are RFC 3339 texts in UTC and, "
     "under a key that ends in _ntp, integers of 2^-32 seconds since 1900. What is not known is "
-    "absent. The figures under summary are those of the receiver where it has them.",
+    "absent. The figures under summary are those of the receiver where it has them. With --csv "
+    "it has a row of names and one row per test.",
+    "With --json and --csv the tester writes its exact format if it has one and -y does not say "
+    "otherwise; with --json the daemons tell when the testers ran, as with -v.",
+)
+
+_ENVIRONMENT = (
+    ("NO_COLOR", "If it is not empty, a terminal gets no colours."),
+    ("BWCTLRC", "The user's configuration in place of ~/.bwctlrc."),
 )
 
 
@@ -74,6 +83,9 @@ def _lines(program: Program) -> Iterator[str]:
     yield from _section("HOSTS", _HOSTS)
     yield from _section("AUTHENTICATION", _AUTHENTICATION)
     yield from _section("OUTPUT", program.output or _OUTPUT)
+    yield ".SH ENVIRONMENT"
+    for variable, effect in _ENVIRONMENT:
+        yield from _item(f"\\fB{variable}\\fR", effect)
     yield ".SH EXIT STATUS"
     for status, meaning in program.meanings.items():
         yield from _item(f"\\fB{status.value}\\fR", meaning)

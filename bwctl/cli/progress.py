@@ -123,7 +123,7 @@ class Progress:
         part = over / length if length > 0 else 1.0
         full = int(part * BAR_WIDTH)
         bar = "#" * full + "." * (BAR_WIDTH - full)
-        return f"[{bar}] {int(part * 100):3d} %, {span(int(over))} of {span(length)}"
+        return f"[{bar}] {int(part * 100):3d} %, {span(over)} of {span(length)}"
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

@@ -55,7 +55,7 @@ def json_object(result: TestResult, program: str = "bwctl") -> dict[str, Any]:
         tool=tool_name(result.spec) if result.spec else None,
         parameters=_parameters(result.spec),
         schedule=_schedule(result),
-        ports=_known(tester=result.tester_port, peer=result.peer_port),
+        ports=known(tester=result.tester_port, peer=result.peer_port),
         summary=_plain(result.summary),
         intervals_side=result.intervals_side.value if result.intervals_side else None,
         intervals=_plain(result.intervals),

@@ -48,10 +48,18 @@ def look_of(
 
 
 def _is_rich(environment: Mapping[str, str]) -> bool:
-    """Whether the user's locale is more than ASCII; Python takes C for UTF-8, a screen may not."""
-    names = ("LC_ALL", "LC_CTYPE", "LANG")
-    locale = next((value for name in names if (value := environment.get(name))), "C")
-    return locale not in ("C", "POSIX")
+    """Whether the user's locale is more than ASCII.
+
+    In the locale C Python writes UTF-8 all the same, and sets LC_CTYPE for that (PEP 538); the
+    terminal knows nothing of it.
+    """
+    values = [environment.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    if values[1] in _COERCED:
+        values[1] = None
+    return next((value for value in values if value), "C") not in ("C", "POSIX")
+
+
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
 def _can_encode(text: str, encoding: str | None) -> bool:

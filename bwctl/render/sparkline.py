@@ -7,7 +7,7 @@ from statistics import fmean, median
 from typing import Any
 
 from bwctl.render.look import Look
-from bwctl.render.wording import figure, is_number, scaled
+from bwctl.render.wording import figure, is_number, scaled, span
 from bwctl.values import Kind
 
 WIDEST = 60  # characters
@@ -32,15 +32,15 @@ def course(
     if kind is Kind.LATENCY:
         return "replies", f"{line}  {min(known):.3g} to {max(known):.3g} ms"
     extremes = f"{scaled(min(known), 'bit/s')} to {scaled(max(known), 'bit/s')}"
-    return f"per {_length(counted):.3g} s", f"{line}  {extremes}"
+    return "rate", f"{line}  {extremes}, each {_length(counted)}"
 
 
-def _length(intervals: Sequence[Mapping[str, Any]]) -> float:
-    """The usual length of some intervals, seconds."""
+def _length(intervals: Sequence[Mapping[str, Any]]) -> str:
+    """The usual length of some intervals: `0.25 s`, `1 s`."""
     spans = [(figure(one, "start_s"), figure(one, "end_s")) for one in intervals]
-    return median(
-        [max(0.0, end - start) for start, end in spans if start is not None and end] or [0]
-    )
+    known = [end - start for start, end in spans if start is not None and end is not None]
+    usual = max(0.0, median(known or [0.0]))
+    return f"{usual:.2g} s" if usual < 10 else span(usual)
 
 
 def sparkline(values: Sequence[float | None], look: Look) -> str:

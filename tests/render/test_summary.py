@@ -114,9 +114,9 @@ class SummaryTests(SynchronousTestCase):
         result = with_reports(
             Report(tool="t", summary={"bits_per_second": 5e9}, intervals=intervals), None
         )
-        self.assertIn("\n  per 1 s   :#+.  0 bit/s to 9 Gbit/s\n", summary_text(result))
+        self.assertIn("\n  rate      :#+.  0 bit/s to 9 Gbit/s, each 1 s\n", summary_text(result))
         blocks = summary_text(result, Look(unicode=True))
-        self.assertIn("\n  per 1 s   \u2582\u2588\u2585\u2581  0 bit/s", blocks)
+        self.assertIn("\n  rate      \u2582\u2588\u2585\u2581  0 bit/s", blocks)
 
     def test_colours(self) -> None:
         """Colours where they can be shown; without them the same text."""
@@ -254,7 +254,9 @@ class LookTests(SynchronousTestCase):
             ({"LANG": "C"}, False),
             ({"LANG": "en_GB.UTF-8"}, True),
             ({"LANG": "en_GB.UTF-8", "LC_ALL": "POSIX"}, False),
-            ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, True),
+            ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False),
+            ({"LANG": "C.UTF-8", "LC_CTYPE": "C.UTF-8"}, True),
+            ({"LANG": "C", "LC_CTYPE": "en_GB.UTF-8"}, True),
         )
         for environment, can in cases:
             look = look_of(environment, is_tty=True, encoding="utf-8")
