@@ -8,12 +8,15 @@ from statistics import fmean
 from typing import Any
 
 from bwctl.figures import Side
+from bwctl.render.replies import replies
 from bwctl.render.sparkline import resampled
 from bwctl.render.wording import figure, rfc3339, what_is_tested
 from bwctl.results import TestResult
 from bwctl.values import Kind
 
 MOST_POINTS = 600  # of a line: about one for each dot of the picture
+
+_X_LABELS = {Kind.THROUGHPUT: "time, s", Kind.LATENCY: "packet", Kind.TRACE: "hop"}
 
 Point = tuple[float, float | None]  # None: a gap in the line
 
@@ -40,7 +43,7 @@ class Chart:
 
 
 def chart_of(result: TestResult) -> Chart | None:
-    """The chart of a test: rate or round trip over time, or round trip over hops; None where
+    """The chart of a test: rate over time, delay of packets, or round trip over hops; None where
     there is nothing to draw."""
     if result.spec is None:
         return None
@@ -52,8 +55,8 @@ def chart_of(result: TestResult) -> Chart | None:
     return Chart(
         title=what_is_tested(result.spec),
         subtitle="" if start is None else f"{rfc3339(start)[:19]}Z",
-        x_label="hop" if kind is Kind.TRACE else "time, s",
-        whole_x=kind is Kind.TRACE,
+        x_label=_X_LABELS[kind],
+        whole_x=kind is not Kind.THROUGHPUT,
         unit="bit/s" if kind is Kind.THROUGHPUT else "ms",
         scale_unit=kind is Kind.THROUGHPUT,
         series=series,
@@ -81,12 +84,10 @@ def _rates(intervals: Sequence[Mapping[str, Any]]) -> Iterator[Point]:
 
 
 def _latency(result: TestResult) -> Iterator[Series]:
-    """Round trips, one for each packet that was answered."""
-    points: list[Point] = []
-    for number, one in enumerate(result.intervals):
-        start = figure(one, "start_s")
-        points.append((float(number) if start is None else start, figure(one, "rtt_ms")))
-    yield Series("RTT", _thinned(points))
+    """The delay of each packet; a lost one is a gap."""
+    packets = result.spec.packet_count if result.spec is not None else 0
+    name = "one-way delay" if "owd_ms" in result.summary else "RTT"
+    yield Series(name, _thinned(replies(result.intervals, packets)))
 
 
 def _trace(result: TestResult) -> Iterator[Series]:

@@ -75,21 +75,31 @@ def ticks(top: float, most: int = 6, least: float = 0.0) -> list[float]:
     return [step * index for index in range(math.ceil(top / step - 1e-9) + 1)]
 
 
+def _axis(low: float, top: float) -> list[float]:
+    """Ticks from 0; from below it where clocks that disagree make delays negative."""
+    if low >= 0:
+        return ticks(top)
+    step = ticks(max(top, 0.0) - low)[1]
+    first, last = math.floor(low / step), math.ceil(max(top, 0.0) / step)
+    return [step * index for index in range(first, last + 1)]
+
+
 class _Plot:
     """Where things are."""
 
     def __init__(self, chart: Chart) -> None:
         points = [point for series in chart.series for point in series.points]
-        top = max(y for _, y in points if y is not None)
+        values = [y for _, y in points if y is not None]
+        top = max(values)
         self._chart = chart
         self._prefix, self._factor = _prefix(top) if chart.scale_unit else ("", 1.0)
-        self._ys = ticks(top / self._factor)
+        self._ys = _axis(min(values) / self._factor, top / self._factor)
         self._xs = ticks(max(x for x, _ in points), 8, 1.0 if chart.whole_x else 0.0)
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
         """The place of a value in the picture."""
         width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-        down = (1 - y / self._ys[-1]) * height
+        down = (self._ys[-1] - y) / (self._ys[-1] - self._ys[0]) * height
         return round(LEFT + x / self._xs[-1] * width, 1), round(TOP + down, 1)
 
     def grid(self) -> Iterator[Shape]:
@@ -99,7 +109,7 @@ class _Plot:
             yield Line((left, right), Ink.GRID if y else Ink.TEXT)
             yield Text(left[0] - 8, left[1] - TEXT_HEIGHT / 2, f"{y:g}", "end")
         for x in self._xs:
-            place, _ = self._at(x, 0)
+            place, _ = self._at(x, 0.0)
             yield Line(((place, HEIGHT - BOTTOM), (place, HEIGHT - BOTTOM + 5)), Ink.TEXT)
             yield Text(place, HEIGHT - BOTTOM + 10, f"{x:g}", "middle")
 

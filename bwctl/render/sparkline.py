@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
 from bwctl.render.look import Look
+from bwctl.render.replies import replies
 from bwctl.render.wording import figure, is_number, scaled, span
+from bwctl.results import TestResult
 from bwctl.values import Kind
 
 WIDEST = 60  # characters
 
 
-def course(
-    intervals: Sequence[Mapping[str, Any]], kind: Kind, look: Look
-) -> tuple[str, str] | None:
+def course(result: TestResult, look: Look) -> tuple[str, str] | None:
     """A label and a line with a bar for each interval, or packet; None where there are too few.
 
-    Intervals that do not count (--omit) are left out. The lowest bar stands for 0, so that what
-    looks steady is steady.
+    The lowest bar stands for 0, so that what looks steady is steady.
     """
-    counted = [one for one in intervals if not one.get("omitted")]
-    key = "rtt_ms" if kind is Kind.LATENCY else "bits_per_second"
-    values = [figure(one, key) for one in counted]
+    spec = result.spec
+    if spec is not None and spec.kind is Kind.LATENCY:
+        values = [delay for _, delay in replies(result.intervals, spec.packet_count)]
+        return _bars_of("packets", values, look, lambda value: f"{value:.3g} ms", "")
+    counted = [one for one in result.intervals if not one.get("omitted")]
+    values = [figure(one, "bits_per_second") for one in counted]
+    each = f", each {_length(counted)}"
+    return _bars_of("rate", values, look, lambda value: scaled(value, "bit/s"), each)
+
+
+def _bars_of(
+    label: str,
+    values: Sequence[float | None],
+    look: Look,
+    show: Callable[[float], str],
+    more: str,
+) -> tuple[str, str] | None:
     known = [value for value in values if value is not None]
     if len(values) < 2 or not known:
         return None
     width = max(10, min(WIDEST, look.columns - 45))
     line = sparkline(resampled(values, width), look)
-    if kind is Kind.LATENCY:
-        return "replies", f"{line}  {min(known):.3g} to {max(known):.3g} ms"
-    extremes = f"{scaled(min(known), 'bit/s')} to {scaled(max(known), 'bit/s')}"
-    return "rate", f"{line}  {extremes}, each {_length(counted)}"
+    return label, f"{line}  {show(min(known))} to {show(max(known))}{more}"
 
 
 def _length(intervals: Sequence[Mapping[str, Any]]) -> str:

@@ -50,7 +50,7 @@ def _measured(result: TestResult, look: Look) -> Iterator[str]:
     """What there is to say about a kind of test."""
     kind = result.spec.kind if result.spec is not None else Kind.THROUGHPUT
     yield from _OF_KIND[kind](result, look)
-    if bars := course(result.intervals, kind, look):
+    if bars := course(result, look):
         yield _row(*bars)
 
 

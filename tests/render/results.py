@@ -96,8 +96,9 @@ LATENCY = replace(
                 "rtt_ms": {"min": 0.02, "mean": 0.04, "max": 0.06, "mdev": 0.02},
             },
             intervals=[
-                {"start_s": 0.0, "end_s": 0.0, "rtt_ms": 0.02},
-                {"start_s": 2.0, "end_s": 2.0, "rtt_ms": 0.06},
+                {"seq": 1, "rtt_ms": 0.02, "ttl": 64},
+                {"seq": 3, "rtt_ms": 0.06, "ttl": 64},
+                {"seq": 3, "rtt_ms": 0.09, "ttl": 64, "duplicate": True},
             ],
         ),
     ),

@@ -13,6 +13,7 @@ from bwctl.render.font import WIDTH as FONT_WIDTH
 from bwctl.render.font import dots
 from bwctl.render.layout import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Ink, draw, ticks
 from bwctl.render.png import png
+from bwctl.render.replies import MOST_PACKETS, replies
 from bwctl.render.svg import svg
 from bwctl.results import TestResult
 from bwctl.values import Report
@@ -58,9 +59,21 @@ class ChartTests(SynchronousTestCase):
         self.assertEqual(list(found.series[0].points), [(1.5, 1e9)])
 
     def test_latency(self) -> None:
-        """The round trip of each packet, at its time."""
+        """The round trip of each packet; a lost one is a gap."""
         [series] = chart(LATENCY).series
-        self.assertEqual(list(series.points), [(0.0, 0.02), (2.0, 0.06)])
+        self.assertEqual(series.name, "RTT")
+        self.assertEqual(list(series.points), [(1, 0.02), (2, None), (3, 0.06)])
+
+    def test_one_way(self) -> None:
+        """One-way delays, below 0 where the clocks disagree."""
+        intervals = [{"seq": 0, "owd_ms": -3.5}, {"seq": 1, "owd_ms": 1.0}]
+        report = Report(tool="owamp", summary={"owd_ms": {"min": -3.5}}, intervals=intervals)
+        found = chart(replace(LATENCY, sender=replace(LATENCY.sender, report=report)))
+        self.assertEqual(found.series[0].name, "one-way delay")
+        self.assertEqual(list(found.series[0].points), [(0, -3.5), (1, 1.0), (2, None)])
+        texts, lines = read_svg(svg(draw(found)))
+        self.assertTrue({"-4", "0", "1"} <= set(texts), texts)
+        self.assertTrue(all(TOP <= y <= HEIGHT for line in lines for _, y in line))
 
     def test_trace(self) -> None:
         """The mean round trip to each hop; a silent one is a gap."""
@@ -82,6 +95,28 @@ class ChartTests(SynchronousTestCase):
         self.assertEqual(len(points), MOST_POINTS)
         self.assertAlmostEqual(points[-1][0], 17985.0)
         self.assertEqual({y for _, y in points}, {2e9})
+
+
+class RepliesTests(SynchronousTestCase):
+    """replies."""
+
+    def test_gaps(self) -> None:
+        """Lost packets have their place: at the begin, in the middle and at the end."""
+        for numbers, packets, expected in (
+            ((2, 4), 5, [(1, None), (2, 2.0), (3, None), (4, 4.0), (5, None)]),
+            ((0, 1), 2, [(0, 0.0), (1, 1.0)]),
+            ((1, 2), 0, [(1, 1.0), (2, 2.0)]),
+            ((), 5, []),
+        ):
+            intervals = [{"seq": number, "rtt_ms": float(number)} for number in numbers]
+            self.assertEqual(replies(intervals, packets), expected)
+
+    def test_hostile_numbers(self) -> None:
+        """Numbers that no packet can have do not make a list of that length."""
+        for number in (10**9, -5, 10**29):
+            intervals = [{"seq": number, "rtt_ms": 1.0}, {"seq": 1, "rtt_ms": 2.0}]
+            self.assertEqual(len(replies(intervals, 3)), 2)
+        self.assertEqual(len(replies([{"rtt_ms": 1.0}] * 200_000, 0)), MOST_PACKETS)
 
 
 class LayoutTests(SynchronousTestCase):

@@ -50,14 +50,14 @@ class SummaryTests(SynchronousTestCase):
         self.assertIn("127.0.0.1 -> 127.0.0.2", summary_text(result))
 
     def test_latency(self) -> None:
-        """Packets, loss and round trips, and the course of the replies."""
+        """Packets, loss and round trips; a bar for each packet, a gap for a lost one."""
         lines = summary_text(LATENCY).splitlines()
         self.assertIn(", ping, 3 packets, 127.0.0.2 -> ", lines[0])
         self.assertEqual(
             lines[1:3],
             [
                 "  result    3 sent, 1 lost (33.3 %), RTT min/mean/max 0.02/0.04/0.06 ms",
-                "  replies   -#  0.02 to 0.06 ms",
+                "  packets   -x#  0.02 ms to 0.06 ms",
             ],
         )
 
