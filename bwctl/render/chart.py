@@ -85,9 +85,8 @@ def _rates(intervals: Sequence[Mapping[str, Any]]) -> Iterator[Point]:
 
 def _latency(result: TestResult) -> Iterator[Series]:
     """The delay of each packet; a lost one is a gap."""
-    packets = result.spec.packet_count if result.spec is not None else 0
     name = "one-way delay" if "owd_ms" in result.summary else "RTT"
-    yield Series(name, _thinned(replies(result.intervals, packets)))
+    yield Series(name, _thinned(replies(result)))
 
 
 def _trace(result: TestResult) -> Iterator[Series]:

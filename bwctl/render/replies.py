@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bwctl.render.wording import figure
+from bwctl.results import TestResult
 
 MOST_PACKETS = 65_536  # a request has 16 bits for their number
 
 
-def replies(intervals: Sequence[Mapping[str, Any]], packets: int) -> list[tuple[int, float | None]]:
-    """Number and delay of each packet, in milliseconds; None: it was lost.
+def replies(result: TestResult) -> list[tuple[int, float | None]]:
+    """Number and delay of each packet that was sent, in milliseconds; None: it was lost.
 
-    Args:
-        packets: how many were sent, 0 if not known.
     Returns:
         In the order of the numbers. Of a packet that came twice the first arrival counts.
     """
+    packets = int(figure(result.summary, "sent") or 0)
     found: dict[int, float | None] = {}
-    for place, one in enumerate(intervals[:MOST_PACKETS]):
+    for place, one in enumerate(result.intervals[:MOST_PACKETS]):
         number = figure(one, "seq")
         found.setdefault(place if number is None else int(number), _delay(one))
     if not found:

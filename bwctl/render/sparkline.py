@@ -22,7 +22,7 @@ def course(result: TestResult, look: Look) -> tuple[str, str] | None:
     """
     spec = result.spec
     if spec is not None and spec.kind is Kind.LATENCY:
-        values = [delay for _, delay in replies(result.intervals, spec.packet_count)]
+        values = [delay for _, delay in replies(result)]
         return _bars_of("packets", values, look, lambda value: f"{value:.3g} ms", "")
     counted = [one for one in result.intervals if not one.get("omitted")]
     values = [figure(one, "bits_per_second") for one in counted]

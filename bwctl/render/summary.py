@@ -125,10 +125,17 @@ def _latency(result: TestResult, look: Look) -> Iterator[str]:
     parts += _statistics("one-way delay", summary.get("owd_ms"), ("min", "median", "max"))
     if (jitter := figure(summary, "jitter_ms")) is not None:
         parts.append(f"jitter {jitter:.3g} ms")
-    if (error := figure(summary, "maxerr_ms")) is not None:
-        parts.append(f"clocks within {error:.3g} ms")
     if parts:
         yield _row("result", look.paint(", ".join(parts), "bold"))
+    if (error := figure(summary, "maxerr_ms")) is not None or "synchronized" in summary:
+        yield _row("clocks", _agreement(summary.get("synchronized"), error, look))
+
+
+def _agreement(synchronised: object, error: float | None, look: Look) -> str:
+    """How far one-way delays may be off."""
+    if synchronised is False:
+        return look.paint("not synchronised: one-way delays mean little", "yellow")
+    return "synchronised" + (f" within {error:.3g} ms" if error is not None else "")
 
 
 _COUNTS = (

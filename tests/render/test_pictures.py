@@ -67,7 +67,9 @@ class ChartTests(SynchronousTestCase):
     def test_one_way(self) -> None:
         """One-way delays, below 0 where the clocks disagree."""
         intervals = [{"seq": 0, "owd_ms": -3.5}, {"seq": 1, "owd_ms": 1.0}]
-        report = Report(tool="owamp", summary={"owd_ms": {"min": -3.5}}, intervals=intervals)
+        report = Report(
+            tool="owamp", summary={"sent": 3, "owd_ms": {"min": -3.5}}, intervals=intervals
+        )
         found = chart(replace(LATENCY, sender=replace(LATENCY.sender, report=report)))
         self.assertEqual(found.series[0].name, "one-way delay")
         self.assertEqual(list(found.series[0].points), [(0, -3.5), (1, 1.0), (2, None)])
@@ -97,6 +99,12 @@ class ChartTests(SynchronousTestCase):
         self.assertEqual({y for _, y in points}, {2e9})
 
 
+def answered(intervals: list[dict[str, Any]], packets: int) -> TestResult:
+    """A latency test in which so many packets were sent."""
+    report = Report(tool="ping", summary={"sent": packets}, intervals=intervals)
+    return replace(LATENCY, sender=replace(LATENCY.sender, report=report))
+
+
 class RepliesTests(SynchronousTestCase):
     """replies."""
 
@@ -109,14 +117,16 @@ class RepliesTests(SynchronousTestCase):
             ((), 5, []),
         ):
             intervals = [{"seq": number, "rtt_ms": float(number)} for number in numbers]
-            self.assertEqual(replies(intervals, packets), expected)
+            self.assertEqual(replies(answered(intervals, packets)), expected)
 
     def test_hostile_numbers(self) -> None:
         """Numbers that no packet can have do not make a list of that length."""
         for number in (10**9, -5, 10**29):
             intervals = [{"seq": number, "rtt_ms": 1.0}, {"seq": 1, "rtt_ms": 2.0}]
-            self.assertEqual(len(replies(intervals, 3)), 2)
-        self.assertEqual(len(replies([{"rtt_ms": 1.0}] * 200_000, 0)), MOST_PACKETS)
+            self.assertEqual(len(replies(answered(intervals, 3))), 2)
+        many = answered([{"rtt_ms": 1.0}] * 200_000, 0)
+        self.assertEqual(len(replies(many)), MOST_PACKETS)
+        self.assertEqual(len(replies(answered([{"seq": 1, "rtt_ms": 1.0}], 10**9))), 1)
 
 
 class LayoutTests(SynchronousTestCase):

@@ -70,13 +70,20 @@ class SummaryTests(SynchronousTestCase):
             owd_ms={"min": 1.0, "median": 2.0, "max": 3.25},
             jitter_ms=0.1,
             maxerr_ms=0.8,
+            synchronized=True,
         )
         result = replace(with_reports(None, figures), spec=replace(SPEC, tool=ToolID.OWAMP))
         self.assertEqual(
-            summary_text(result).splitlines()[1],
-            "  result    10 sent, 0 lost, 2 duplicates, "
-            "one-way delay min/median/max 1/2/3.25 ms, jitter 0.1 ms, clocks within 0.8 ms",
+            summary_text(result).splitlines()[1:3],
+            [
+                "  result    10 sent, 0 lost, 2 duplicates, "
+                "one-way delay min/median/max 1/2/3.25 ms, jitter 0.1 ms",
+                "  clocks    synchronised within 0.8 ms",
+            ],
         )
+        figures = report(sent=1, synchronized=False, maxerr_ms=0.0)
+        result = replace(with_reports(None, figures), spec=replace(SPEC, tool=ToolID.OWAMP))
+        self.assertIn("  clocks    not synchronised: one-way delays", summary_text(result))
 
     def test_trace(self) -> None:
         """A row for each address that answered; stars for what did not."""
