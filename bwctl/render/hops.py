@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bwctl.render.wording import figure, one_line
+from bwctl.render.wording import digits, figure, one_line
 
 MOST_HOPS = 255  # a TTL has eight bits
 MOST_PROBES = 16
@@ -67,4 +67,4 @@ def _answer(probe: Mapping[str, Any]) -> str:
     flag = one_line(probe.get("flag") or "", 8)
     if rtt is None:
         return flag or "*"
-    return f"{rtt:.3g} {flag}".rstrip()
+    return f"{digits(rtt)} {flag}".rstrip()

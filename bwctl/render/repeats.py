@@ -8,14 +8,14 @@ from statistics import median
 from typing import Final
 
 from bwctl.render.look import Look
-from bwctl.render.wording import figure, scaled
+from bwctl.render.wording import digits, figure, scaled
 from bwctl.results import TestResult
 
 KEPT: Final = 10_000  # tests that are kept of an endless series: about a week of one a minute
 
 
 def _plain(unit: str) -> Callable[[float], str]:
-    return lambda value: f"{value:.3g} {unit}".rstrip()
+    return lambda value: f"{digits(value)} {unit}".rstrip()
 
 
 _FIGURES: Final[tuple[tuple[str, tuple[str, ...], Callable[[float], str]], ...]] = (

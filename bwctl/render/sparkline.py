@@ -8,7 +8,7 @@ from typing import Any
 
 from bwctl.render.look import Look
 from bwctl.render.replies import replies
-from bwctl.render.wording import figure, is_number, scaled, span
+from bwctl.render.wording import digits, figure, is_number, scaled, span
 from bwctl.results import TestResult
 from bwctl.values import Kind
 
@@ -23,7 +23,7 @@ def course(result: TestResult, look: Look) -> tuple[str, str] | None:
     spec = result.spec
     if spec is not None and spec.kind is Kind.LATENCY:
         values = [delay for _, delay in replies(result)]
-        return _bars_of("packets", values, look, lambda value: f"{value:.3g} ms", "")
+        return _bars_of("packets", values, look, lambda value: f"{digits(value)} ms", "")
     counted = [one for one in result.intervals if not one.get("omitted")]
     values = [figure(one, "bits_per_second") for one in counted]
     each = f", each {_length(counted)}"

@@ -9,7 +9,7 @@ from bwctl.errors import AcceptType
 from bwctl.render.hops import hop_table
 from bwctl.render.look import Look
 from bwctl.render.sparkline import course
-from bwctl.render.wording import figure, one_line, rfc3339, scaled, what_is_tested
+from bwctl.render.wording import digits, figure, one_line, rfc3339, scaled, what_is_tested
 from bwctl.results import EndResult, TestResult
 from bwctl.values import Kind
 
@@ -90,7 +90,7 @@ def _details(summary: Figures) -> Iterator[str]:
         of = f" of {packets:.0f} packets" if packets is not None else ""
         yield f"lost {lost:.0f}{of}{_share(summary)}"
     if (jitter := figure(summary, "jitter_ms")) is not None:
-        yield f"jitter {jitter:.3g} ms"
+        yield f"jitter {digits(jitter)} ms"
     if (retransmits := figure(summary, "retransmits")) is not None:
         yield f"{retransmits:.0f} retransmits"
     yield from _statistics("RTT", summary.get("rtt_ms"), ("min", "mean", "max"))
@@ -100,14 +100,14 @@ def _details(summary: Figures) -> Iterator[str]:
 
 def _share(summary: Figures) -> str:
     percent = figure(summary, "loss_percent")
-    return f" ({percent:.3g} %)" if percent else ""
+    return f" ({digits(percent)} %)" if percent else ""
 
 
 def _statistics(name: str, values: object, keys: tuple[str, ...]) -> Iterator[str]:
     """Those that are known: `RTT min/mean/max 0.05/0.1/0.25 ms`."""
     known = {key: value for key in keys if (value := figure(values, key)) is not None}
     if known:
-        yield f"{name} {'/'.join(known)} {'/'.join(f'{value:.3g}' for value in known.values())} ms"
+        yield f"{name} {'/'.join(known)} {'/'.join(map(digits, known.values()))} ms"
 
 
 # -- latency and trace -----------------------------------------------------------------------
@@ -124,7 +124,7 @@ def _latency(result: TestResult, look: Look) -> Iterator[str]:
     parts += _statistics("RTT", summary.get("rtt_ms"), ("min", "mean", "max"))
     parts += _statistics("one-way delay", summary.get("owd_ms"), ("min", "median", "max"))
     if (jitter := figure(summary, "jitter_ms")) is not None:
-        parts.append(f"jitter {jitter:.3g} ms")
+        parts.append(f"jitter {digits(jitter)} ms")
     if parts:
         yield _row("result", look.paint(", ".join(parts), "bold"))
     if (error := figure(summary, "maxerr_ms")) is not None or "synchronized" in summary:
@@ -135,7 +135,7 @@ def _agreement(synchronised: object, error: float | None, look: Look) -> str:
     """How far one-way delays may be off."""
     if synchronised is False:
         return look.paint("not synchronised: one-way delays mean little", "yellow")
-    return "synchronised" + (f" within {error:.3g} ms" if error is not None else "")
+    return "synchronised" + (f" within {digits(error)} ms" if error is not None else "")
 
 
 _COUNTS = (

@@ -29,6 +29,11 @@ def figure(figures: object, *path: str) -> float | None:
     return figures if is_number(figures) else None
 
 
+def digits(value: float) -> str:
+    """A number with three digits, large ones in whole."""
+    return f"{value:.0f}" if 999.5 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
 def scaled(value: float, unit: str) -> str:
     """A number with three digits and the prefix of SI that fits: `16.6 Gbit/s`."""
     power = 0

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from bwctl.errors import AcceptType
 from bwctl.render.look import Look, look_of
 from bwctl.render.summary import summary_text
-from bwctl.render.wording import one_line, scaled, span
+from bwctl.render.wording import digits, one_line, scaled, span
 from bwctl.results import EndResult, ExitStatus, TestResult
 from bwctl.values import Report, ToolID
 from tests.render.results import GOOD, LATENCY, RECEIVER, SENDER, SPEC, TRACE, report, with_reports
@@ -207,6 +207,13 @@ class SummaryTests(SynchronousTestCase):
         cases |= {16_641_000_000: "16.6 GB", 1e21: "1e+03 EB", -2000: "-2 kB"}
         for value, text in cases.items():
             self.assertEqual(scaled(value, "B"), text)
+
+    def test_digits(self) -> None:
+        """Three digits, and no power of ten where all of them can be shown."""
+        cases = {0.01234: "0.0123", 5: "5", 999.4: "999", 1234.5: "1234", -2500: "-2500"}
+        cases |= {0.00001: "1e-05", 2e12: "2e+12"}
+        for value, text in cases.items():
+            self.assertEqual(digits(value), text)
 
     def test_span(self) -> None:
         """Seconds up to two minutes, then minutes, then hours."""
