@@ -50,7 +50,7 @@ _OUTPUT = (
     "absent. The figures under summary are those of the receiver where it has them. With --csv "
     "it has a row of names and one row per test.",
     "With --json and --csv the tester writes its exact format if it has one and -y does not say "
-    "otherwise; with --json the daemons tell when the testers ran, as with -v.",
+    "otherwise, and the daemons tell when the testers ran, as with -v.",
 )
 
 _ENVIRONMENT = (

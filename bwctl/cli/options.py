@@ -136,7 +136,7 @@ class Options:
             tool=tool,
             client=client,
             server=server,
-            verbose=bool(self.verbose or self.json),  # when testers started and ended
+            verbose=bool(self.verbose or self.json or self.csv),  # when testers started, ended
             server_sends=self.flip,
             output_format=parsable_format if machine else self.output_format,
             **same,

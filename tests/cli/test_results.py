@@ -55,6 +55,7 @@ class FormatTests(ResultsTestCase):
             self.assertEqual((row["status"], row["tool"], row["receiver"]), ("ok", "thrulay", ONE))
             self.assertGreater(float(row["bits_per_second"]), 1e6)
             self.assertGreater(int(row["bytes"]), 1e5)
+            self.assertGreaterEqual(row["actual_start"], row["start"][:10])
         lines = ran.stderr.splitlines()
         self.assertIn("2 tests", lines)
         table = lines[lines.index("2 tests") + 1 :]
