@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 from bwctl.daemon.build import Configuration
 from bwctl.daemon.config import settings_text
+from bwctl.limits.assignments import certificate_name
 from bwctl.limits.classes import LIMITS, LimitClass, Limits, format_value
-from bwctl.limits.parser import certificate_name
 from bwctl.limits.policy import classify
 from bwctl.net.clock import KernelState
 from bwctl.values import IPAddress

@@ -186,8 +186,17 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     from bwctl.daemon.process import BwctldProcess
 
     log = Logger(namespace="bwctl.daemon")
-    for warning in options.warnings:
-        log.warn("{warning}", warning=str(warning), event="daemon.configuration")
+
+    def warn() -> None:
+        for warning in options.warnings:
+            log.warn("{warning}", warning=str(warning), event="daemon.configuration")
+
+    def read_again() -> Any:
+        configuration = options.read()
+        warn()
+        return configuration
+
+    warn()
     host = make_host(options.configuration, options.configuration.testers, reactor)
     if not (host.allow_unsync or host.clock.synchronised() or host.clock.name == "chrony"):
         log.warn(
@@ -196,4 +205,4 @@ def makeService(options: Options, reactor: Any = None) -> IService:
             event="daemon.unsynchronised",
         )
     settings = options.configuration.settings
-    return BwctldProcess(host, settings, options.read, options.daemon_log, options.pid_files)
+    return BwctldProcess(host, settings, read_again, options.daemon_log, options.pid_files)

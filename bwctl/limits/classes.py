@@ -26,7 +26,7 @@ class Sense(Enum):
     DAYS = "days of the week joined with +; not given = all"
 
 
-LIMITS: Final[Mapping[str, Sense]] = MappingProxyType(
+KNOWN_TO_C: Final[Mapping[str, Sense]] = MappingProxyType(
     {
         "duration": Sense.AT_MOST,
         "bandwidth": Sense.AT_MOST,
@@ -38,7 +38,13 @@ LIMITS: Final[Mapping[str, Sense]] = MappingProxyType(
         "allow_tcp": Sense.PERMISSION,
         "allow_udp": Sense.PERMISSION,
         "allow_no_endpoint": Sense.PERMISSION,
-        # only ours, refused by the C daemon:
+    }
+)
+"""The limits that files of C installations have."""
+
+LIMITS: Final[Mapping[str, Sense]] = MappingProxyType(
+    {
+        **KNOWN_TO_C,
         "allow_throughput": Sense.PERMISSION,
         "allow_latency": Sense.PERMISSION,
         "allow_trace": Sense.PERMISSION,
@@ -143,6 +149,23 @@ def is_wider(limit: str, child: LimitClass, parent: LimitClass) -> bool:
             return mine < bound
         case Sense.AT_MOST:
             return False
+
+
+def strictest(limit: str, child: LimitClass, parent: LimitClass) -> Value:
+    """What holds of a value that is wider than the parent's.
+
+    Of testers, hours and days it is what both allow; where that is nothing the class keeps what
+    it says, and the check of its ancestors forbids all of it.
+    """
+    mine: int = getattr(child, limit) or 0
+    bound: int = getattr(parent, limit) or 0
+    match LIMITS[limit]:
+        case Sense.PERMISSION:
+            return False
+        case Sense.CHOICE | Sense.HOURS | Sense.DAYS:
+            return mine & bound or mine
+        case _:
+            return bound
 
 
 def is_too_large(limit: str, child: LimitClass, parent: LimitClass) -> bool:

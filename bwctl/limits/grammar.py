@@ -67,6 +67,11 @@ class LogicalLine:
         """Line of the file, from 1, of the character at an offset."""
         return self.pieces[bisect_right(self.pieces, offset, key=lambda piece: piece[0]) - 1][1]
 
+    def split_at(self, offset: int) -> LogicalLine:
+        """The line with a blank put in at an offset other than 0."""
+        pieces = tuple((at + (at >= offset), line) for at, line in self.pieces)
+        return LogicalLine(f"{self.text[:offset]} {self.text[offset:]}", pieces)
+
 
 def logical_lines(text: str, findings: Findings) -> Iterator[LogicalLine]:
     """The lines of a file that say something, joined where a backslash ends them.
