@@ -32,7 +32,7 @@ class Facts:
     role: Role  # part that our end plays
     fuzz: int  # padding F, in ticks
     now: NTPTime
-    start: NTPTime | None = None  # start asked for; None: the caller applies `horizon` itself
+    start: NTPTime | None = None  # start asked for; None: see `check_notice`
     local_start: datetime | None = None  # the same in local time; None: see `check_start`
     local_client: bool = False  # the control client is on this host
     clock_synchronised: bool = True
@@ -47,10 +47,17 @@ class Denial:
     limit: str
     allowed: str
     asked: str
+    text: str = ""  # in place of the usual words
 
     def __str__(self) -> str:
-        place = f"class {self.limit_class}" if self.limit_class else "this daemon"
-        return f"{self.limit}={self.allowed} of {place} (asked: {self.asked})"
+        usual = f"{self.limit}={self.allowed} of class {self.limit_class} (asked: {self.asked})"
+        return self.text or usual
+
+
+CLOCK_DENIAL: Final = Denial(
+    *("", "allow_unsync", "off", "on"),
+    text="this host's clock is not synchronised, and allow_unsync is not set",
+)
 
 
 def classify(
@@ -76,22 +83,26 @@ def offered_modes(
     Returns:
         A mask; 0 means no service. The mode that the client picks must be in it.
     """
-    if allows_open_mode(classify(limits, address, names=names)):
-        return configured
-    return configured & ~OPEN_MODE
+    if open_mode_denials(classify(limits, address, names=names)):
+        return configured & ~OPEN_MODE
+    return configured
 
 
-def allows_open_mode(limit_class: LimitClass) -> bool:
-    """Whether clients of a class may come without a key."""
-    return all(bound.allow_open_mode for bound in limit_class.bounds("allow_open_mode"))
+def open_mode_denials(limit_class: LimitClass) -> list[Denial]:
+    """The classes that forbid clients of a class to come without a key."""
+    return [
+        _denial(bound, "allow_open_mode", True)
+        for bound in limit_class.bounds("allow_open_mode")
+        if not bound.allow_open_mode
+    ]
 
 
 def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
     """Every limit that forbids a request, of the class first, then up to the root.
 
     Not in here, as they need more than the request: `pending` and `max_connections`
-    (see `pending_limits`), quotas (see `bwctl.limits.quota`), and the start that the timetable
-    finds (see `horizon` and `check_start`).
+    (see `bwctl.limits.counts`), quotas (see `bwctl.limits.quota`), and the start that the
+    timetable finds (see `check_notice` and `check_start`).
     """
     return [
         *_clock(facts),
@@ -99,8 +110,19 @@ def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
         *_permissions(limit_class, facts),
         *_testers(limit_class, facts),
         *_first_ttl(limit_class, facts),
+        *(check_notice(limit_class, facts.now, facts.start) if facts.start is not None else ()),
         *(check_start(limit_class, facts.local_start) if facts.local_start else ()),
     ]
+
+
+def check_padding(limit_class: LimitClass, fuzz: int) -> list[Denial]:
+    """The limits `max_time_error` that a padding F, in ticks, exceeds."""
+    return _exceeded(limit_class, "max_time_error", _whole_seconds(fuzz))
+
+
+def check_notice(limit_class: LimitClass, now: NTPTime, start: NTPTime) -> list[Denial]:
+    """The limits `event_horizon` that forbid a start as too far ahead."""
+    return _exceeded(limit_class, "event_horizon", _whole_seconds(start - now))
 
 
 def check_start(limit_class: LimitClass, local: datetime) -> list[Denial]:
@@ -125,23 +147,6 @@ def minimum_ttl(limit_class: LimitClass) -> int:
     return max(bound.minimum_ttl for bound in limit_class.bounds("minimum_ttl"))
 
 
-def pending_limits(limit_class: LimitClass) -> list[tuple[str, int]]:
-    """Classes up to the root that bound the reservations held at a time, and their bounds.
-
-    A reservation counts in its class and in all ancestors.
-    """
-    return [(bound.name, bound.pending) for bound in limit_class.lineage() if bound.pending]
-
-
-def connection_limits(limit_class: LimitClass) -> list[tuple[str, int]]:
-    """Classes up to the root that bound the control connections at a time, and their bounds."""
-    return [
-        (bound.name, bound.max_connections)
-        for bound in limit_class.lineage()
-        if bound.max_connections
-    ]
-
-
 def _denial(bound: LimitClass, limit: str, asked: Value) -> Denial:
     allowed = format_value(limit, getattr(bound, limit))
     return Denial(bound.name, limit, allowed, _format_asked(limit, asked))
@@ -153,7 +158,7 @@ def _format_asked(limit: str, asked: Value) -> str:
 
 def _clock(facts: Facts) -> Iterator[Denial]:
     if not (facts.clock_synchronised or facts.allow_unsync):
-        yield Denial("", "allow_unsync", "off", "on")
+        yield CLOCK_DENIAL
 
 
 # Upper bounds
@@ -161,10 +166,12 @@ def _clock(facts: Facts) -> Iterator[Denial]:
 
 def _upper_bounds(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
     for limit, measure in _MEASURES.items():
-        asked = measure(facts)
-        for bound in limit_class.bounds(limit) if asked else ():
-            if 0 < getattr(bound, limit) < asked:
-                yield _denial(bound, limit, asked)
+        yield from _exceeded(limit_class, limit, measure(facts))
+
+
+def _exceeded(limit_class: LimitClass, limit: str, asked: int) -> list[Denial]:
+    bounds = limit_class.bounds(limit) if asked else ()
+    return [_denial(one, limit, asked) for one in bounds if 0 < getattr(one, limit) < asked]
 
 
 def _whole_seconds(ticks: int) -> int:
@@ -197,17 +204,12 @@ def _tcp_rate(facts: Facts) -> int:
     return min(UNLIMITED, rate * _streams(facts))
 
 
-def _notice(facts: Facts) -> int:
-    return 0 if facts.start is None else _whole_seconds(facts.start - facts.now)
-
-
 _MEASURES: Final[Mapping[str, Callable[[Facts], int]]] = {
     "duration": lambda facts: facts.spec.seconds,
     "max_time_error": lambda facts: _whole_seconds(facts.fuzz),
     "bandwidth": _udp_rate,
     "rate_tcp": _tcp_rate,
     "max_streams": _streams,
-    "event_horizon": _notice,
 }
 """What a request asks for, in the unit of the limit; 0 where the limit is none of its business."""
 

@@ -192,12 +192,6 @@ class PeerAgent:
         self._meeting.close()
         if link is not None:
             link.send_stop(outcome.status, outcome.output)
-        self.log.info(
-            "test ended: {status}",
-            status=outcome.status.name,
-            tester=self.plan.tester.name,
-            event="test.ended",
-        )
         self.finished.fire(outcome)
         await self._trade(link)
 

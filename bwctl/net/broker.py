@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -10,35 +9,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
-from bwctl.control import timing
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.quota import Holding, octets_of
-from bwctl.net.clock import local_time
 from bwctl.net.host import Host
 from bwctl.net.portcheck import take_free
+from bwctl.net.rules import Application, Rules
 from bwctl.net.timers import Timer
 from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, seconds, ticks
-from bwctl.wire.request import TestRequest
 
 MAX_FUZZ = ticks(3600)  # beyond this a clock is not one; such padding would fill the timetable
 _LEAST_INTERVAL_MS = 100  # no tester reports more often; C 1.3 and 1.4 clients mean seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Application:
-    """A request for a time slot and who makes it."""
-
-    request: TestRequest
-    sid: SID
-    limit_class: LimitClass
-    rtt: float  # bound of the round trip to the control client, seconds
-    local_client: bool
-    client: str  # for the log
-    objections: Sequence[str] = ()  # of the site's own policy
-    requester: str = ""  # whose quotas count (bwctl.limits.quota)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +67,7 @@ class BrokerService:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._rules = Rules(host)
 
     # -- granting --------------------------------------------------------------------------------
 
@@ -105,7 +89,7 @@ class BrokerService:
     def _checked(
         self, application: Application, spec: TestSpec, tester: ITester
     ) -> Booking | Refusal:
-        reasons = self._denials(application, spec)
+        reasons = self._rules.against(application, spec)
         if reasons:
             return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
         role = application.request.role
@@ -139,7 +123,7 @@ class BrokerService:
             self.release(booking)
             refusal = Refusal(AcceptType.UNSUPPORTED, "an update for the other role")
             return self._refused(application, refusal)
-        reasons = [*self._outside(application, application.request.time), *application.objections]
+        reasons = self._rules.against_move(application)
         if reasons:
             self.release(booking)
             refusal = Refusal(AcceptType.REJECT, "; ".join(reasons))
@@ -180,37 +164,13 @@ class BrokerService:
         )
         return refusal
 
-    # -- the checks ------------------------------------------------------------------------------
+    # -- the place -------------------------------------------------------------------------------
 
     def _with_first_ttl(self, application: Application, spec: TestSpec) -> TestSpec:
         sends = application.request.role is spec.sender
         if spec.kind is Kind.TRACE and sends and not spec.first_ttl:
             return replace(spec, first_ttl=policy.minimum_ttl(application.limit_class))
         return spec
-
-    def _denials(self, application: Application, spec: TestSpec) -> list[str]:
-        host, limit_class = self._host, application.limit_class
-        facts = policy.Facts(
-            spec=spec,
-            role=application.request.role,
-            fuzz=self._fuzz(application),
-            now=host.clock.now(),
-            local_start=local_time(max(host.clock.now(), application.request.time)),
-            local_client=application.local_client,
-            clock_synchronised=host.clock.synchronised(),
-            allow_unsync=host.allow_unsync,
-        )
-        reasons = [str(denial) for denial in policy.check(limit_class, facts)]
-        for name, most in policy.pending_limits(limit_class):
-            if host.broker.count(name) >= most:
-                reasons.append(f"pending={most} of class {name}")
-        quotas = host.quotas.denials(limit_class, application.requester, spec)
-        reasons += [str(denial) for denial in quotas]
-        return [*reasons, *application.objections]
-
-    def _fuzz(self, application: Application) -> int:
-        own = self._host.clock.error()
-        return timing.fuzz(application.request.error, own, self._host.overrun)
 
     def _place(
         self,
@@ -220,7 +180,7 @@ class BrokerService:
         replacing: Reservation | None,
     ) -> Reservation | Refusal:
         request, now = application.request, self._host.clock.now()
-        fuzz = self._fuzz(application)
+        fuzz = self._rules.fuzz(application)
         if fuzz > MAX_FUZZ:  # an update may come with another error than the first request
             return Refusal(AcceptType.REJECT, f"a time error of {seconds(fuzz):.0f} s")
         demand = Demand(
@@ -228,7 +188,7 @@ class BrokerService:
             role=request.role,
             tool=spec.tool,
             earliest=request.time,
-            latest=self._latest(application, now),
+            latest=self._rules.latest(application, now),
             length=ticks(spec.seconds + tester.overtime(spec)),
             fuzz=fuzz,
             rtt=ticks(application.rtt),
@@ -236,25 +196,14 @@ class BrokerService:
         accounts = [limit_class.name for limit_class in application.limit_class.lineage()]
         placed = self._host.broker.place(demand, now, replacing=replacing, accounts=accounts)
         if isinstance(placed, TooBusy):
-            return Refusal(AcceptType.REJECT, "busy until after the latest time", placed.start)
+            reasons = self._rules.beyond_latest(application, now, placed.start)
+            return Refusal(AcceptType.REJECT, "; ".join(reasons), placed.start)
         if isinstance(placed, Full):
             return Refusal(AcceptType.REJECT, f"all {placed.limit} reservations are taken")
-        if outside := self._outside(application, placed.start):
+        if outside := self._rules.outside(application, placed.start):
             self._host.broker.release(placed)
             return Refusal(AcceptType.REJECT, f"the first free start: {'; '.join(outside)}")
         return placed
-
-    def _outside(self, application: Application, start: NTPTime) -> list[str]:
-        """Why a test may not start at a time, or now if that is past: hours and days."""
-        local = local_time(max(self._host.clock.now(), start))
-        return [str(one) for one in policy.check_start(application.limit_class, local)]
-
-    def _latest(self, application: Application, now: NTPTime) -> NTPTime | None:
-        bounds = [application.request.latest] if application.request.latest else []
-        horizon = policy.horizon(application.limit_class)
-        if horizon is not None:
-            bounds.append(NTPTime(now + ticks(horizon)))
-        return min(bounds, default=None)
 
     # -- taking back -----------------------------------------------------------------------------
 

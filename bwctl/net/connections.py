@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Generic, TypeVar
 
-from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
+from bwctl.limits.counts import connection_denials
 from bwctl.net.agent import PeerAgent
 from bwctl.net.broker import Booking
 from bwctl.net.host import Host
@@ -39,10 +39,10 @@ class Connections(Generic[C]):
         return ""
 
     def enter_class(self, protocol: C, limit_class: LimitClass) -> str:
-        """Count it in its class and all above; returns which bound it is beyond, "" for none."""
-        for name, most in policy.connection_limits(limit_class):
-            if self._by_class[name] >= most:
-                return f"max_connections={most} of class {name}"
+        """Count it in its class and all above; returns the bounds that forbid it, "" for none."""
+        denials = connection_denials(limit_class, self._by_class.__getitem__)
+        if denials:
+            return "; ".join(map(str, denials))
         names = [one.name for one in limit_class.lineage()]
         self._classes[protocol] = names
         self._by_class.update(names)

@@ -24,7 +24,7 @@ from bwctl.limits.classes import LimitClass
 from bwctl.limits.keys import Key
 from bwctl.limits.quota import requester
 from bwctl.net.agent import Outcome, PeerAgent
-from bwctl.net.broker import Application, Booking, BrokerService, Refusal
+from bwctl.net.broker import Booking, BrokerService, Refusal
 from bwctl.net.carrier import Carrier
 from bwctl.net.connections import Connections, plain_address
 from bwctl.net.ends import NoPeerAgent, PeerWay, make_agent
@@ -33,6 +33,7 @@ from bwctl.net.host import Host
 from bwctl.net.names import peer_names
 from bwctl.net.once import Once
 from bwctl.net.plugged import PluginFailure
+from bwctl.net.rules import Application
 from bwctl.values import SID, SID_SIZE, IPAddress, Role
 from bwctl.wire.fields import Mode
 from bwctl.wire.request import TestRequest
@@ -54,6 +55,7 @@ class ControlProtocol(Carrier):
         self._broker = broker
         self._names: list[str] = []  # of the client's certificate
         self._user: str | None = None
+        self._offered = Mode.NONE
         self._mode = Mode.OPEN
         self._rtt = 0.0
         self._greeted_at = 0.0
@@ -87,11 +89,12 @@ class ControlProtocol(Carrier):
         modes = Mode(policy.offered_modes(host.limits, self._peer, host.modes, self._names))
         if self._too_many:
             modes = Mode.NONE
+        self._offered = modes
         self._session = ServerSession(modes, max_result=host.max_result)
         self._greeted_at = host.clock.mono()
         self.transport.write(self._session.greet())
         if not modes:
-            reason = self._too_many or "no service for this address"
+            reason = self._too_many or f"no service for this address: {self._why_not_open()}"
             self._close(reason, "control.no_service")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -150,19 +153,18 @@ class ControlProtocol(Carrier):
         if self._lost or self._closing:
             return
         if not self._session.verify(key):
-            self._turn_away(event)
+            self._turn_away(event, self._why_not_verified(event, key))
             return
         self._user = event.user if event.mode is not Mode.OPEN else None
         limit_class = self._classify()
-        if limit_class is None or not self._may_be_open(limit_class):
-            self._turn_away(event)
+        if limit_class is None:
+            self._turn_away(event, "the policy failed")
             return
-        too_many = self._book.enter_class(self, limit_class)
-        if too_many:
-            self.log.info(
-                "{peer}: {reason}", peer=self._peer, reason=too_many, event="control.full"
-            )
-            self._turn_away(event)
+        # A policy's class may forbid the mode that the limits, by address alone, allowed.
+        denials = policy.open_mode_denials(limit_class) if event.mode is Mode.OPEN else []
+        reason = "; ".join(map(str, denials)) or self._book.enter_class(self, limit_class)
+        if reason:
+            self._turn_away(event, reason)
             return
         self.log.info(
             "{peer} connected, user {user}, class {limit_class}, mode {mode}",
@@ -175,6 +177,21 @@ class ControlProtocol(Carrier):
         self.transport.write(self._session.open(self._host.tools, self._host.started))
         self._arm(self._host.control_timeout)
         self._resume()
+
+    def _why_not_verified(self, event: asked.ClientGreeted, key: Key | None) -> str:
+        """For the log alone: the client is told nothing."""
+        if event.mode & self._offered:
+            return "unknown user" if key is None else "wrong key"
+        why = f" ({self._why_not_open()})" if event.mode is Mode.OPEN else ""
+        return f"the mode was not offered{why}"
+
+    def _why_not_open(self) -> str:
+        """Whether the configuration or the class of the address leaves out the open mode."""
+        host = self._host
+        if not host.modes & Mode.OPEN:
+            return "auth_mode has no O"
+        limit_class = policy.classify(host.limits, self._peer, names=self._names)
+        return "; ".join(map(str, policy.open_mode_denials(limit_class)))
 
     def _broken(self, failure: Failure) -> None:
         """A defect of ours: it costs this connection, and is logged with its traceback."""
@@ -196,16 +213,13 @@ class ControlProtocol(Carrier):
         except PluginFailure:
             return None
 
-    def _may_be_open(self, limit_class: LimitClass) -> bool:
-        """A policy's class may forbid the mode that the limits, by address alone, allowed."""
-        return self._mode is not Mode.OPEN or policy.allows_open_mode(limit_class)
-
-    def _turn_away(self, event: asked.ClientGreeted) -> None:
+    def _turn_away(self, event: asked.ClientGreeted, reason: str) -> None:
         self.log.warn(
-            "{peer} turned away, user {user!r}, mode {mode}",
+            "{peer} turned away, user {user!r}, mode {mode}: {reason}",
             peer=self._peer,
             user=event.user,
             mode=event.mode.name,
+            reason=reason,
             event="control.turned_away",
         )
         self.transport.write(self._session.refuse(AcceptType.REJECT))
@@ -249,10 +263,14 @@ class ControlProtocol(Carrier):
             limit_class=limit_class,
             rtt=self._rtt,
             local_client=self._is_local(),
-            client=f"{self._peer} ({self._user or 'open'})",
+            client=self._client_name(),
             objections=objections,
             requester=requester(self._peer, self._user, self._names),
         )
+
+    def _client_name(self) -> str:
+        """Who it is, for the log."""
+        return f"{self._peer} ({self._user or 'open'})"
 
     def _objections(
         self, request: TestRequest, limit_class: LimitClass, moves: bool
@@ -334,6 +352,15 @@ class ControlProtocol(Carrier):
 
     def _finished(self, outcome: Outcome, agent: PeerAgent, booking: Booking) -> None:
         """No process of the test is left: free the slot, then report."""
+        self.log.info(
+            "test ended: {status}, {tester} as {role} for {client}",
+            status=outcome.status.name,
+            tester=booking.tester.name,
+            role=booking.reservation.role.value,
+            client=self._client_name(),
+            sid=booking.sid.hex(),
+            event="test.ended",
+        )
         self._broker.release(booking)
         self._broker.measure(booking, outcome.output, booking.reservation.role)
         if self._agent is agent:

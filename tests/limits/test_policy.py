@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.limits.classes import LimitClass, Limits
+from bwctl.limits.classes import LIMITS, LimitClass, Limits, Sense
+from bwctl.limits.counts import connection_denials, pending_denials
 from bwctl.limits.keys import parse_keys
 from bwctl.limits.parser import parse_limits
 from bwctl.limits.policy import (
     Denial,
     Facts,
     check,
-    connection_limits,
+    check_notice,
+    check_padding,
     horizon,
     minimum_ttl,
     offered_modes,
-    pending_limits,
+    open_mode_denials,
 )
 from bwctl.values import NTPTime, Role, TestSpec, ToolID, ticks
+from tests.limits import QUIET
 from tests.limits.examples import PUBLIC_KEYS, PUBLIC_LIMITS
 
 NOW = NTPTime(1 << 62)
@@ -270,7 +277,7 @@ class CheckTests(SynchronousTestCase):
             (
                 facts(clock_synchronised=False),
                 "",
-                "allow_unsync=off of this daemon (asked: on)",
+                "this host's clock is not synchronised, and allow_unsync is not set",
             ),
         ]
         for asked, limits, text in table:
@@ -317,6 +324,49 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(replace(facts(), fuzz=1).fuzz, 1)
 
 
+VALUES = {
+    "duration": ("0", "5", "20"),
+    "bandwidth": ("0", "1m", "10m"),
+    "event_horizon": ("0", "60"),
+    "max_time_error": ("0", "2", "9"),
+    "minimum_ttl": ("0", "2", "5"),
+    "rate_tcp": ("0", "1m"),
+    "max_streams": ("0", "1", "4"),
+    "testers": ("iperf3", "ping+iperf3", "traceroute"),
+    "hours": ("8-12", "10-22", "0-24"),
+    "days": ("mon", "mon-fri", "mon-sun"),
+    **{name: ("on", "off") for name, sense in LIMITS.items() if sense is Sense.PERMISSION},
+}
+A_CLASS = st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in VALUES.items()})
+SOME_FACTS = st.builds(
+    facts,
+    st.sampled_from([ToolID.IPERF3, ToolID.IPERF, PING, TRACE]),
+    duration=st.sampled_from([5, 6, 21]),
+    udp=st.booleans(),
+    bandwidth=st.sampled_from([0, 10**6, 10**7]),
+    parallel=st.sampled_from([0, 1, 5]),
+    first_ttl=st.integers(0, 6),
+    no_server_endpoint=st.booleans(),
+    fuzz=st.sampled_from([ticks(1.7), ticks(2.5)]),
+    start=st.sampled_from([None, NTPTime(NOW + ticks(30)), NTPTime(NOW + ticks(61))]),
+    local_start=st.sampled_from([None, datetime(2026, 11, 23, 9), datetime(2026, 11, 28, 23)]),
+)
+
+
+class TreeTests(SynchronousTestCase):
+    @QUIET
+    @given(st.lists(A_CLASS, min_size=2, max_size=4), SOME_FACTS)
+    def test_nobody_exceeds_his_parent(self, written: list[dict[str, str]], asked: Facts) -> None:
+        """Whatever the classes of a file say: what a class permits, all above it permit."""
+        lines = [", ".join(f"{name}={word}" for name, word in one.items()) for one in written]
+        classes = list(limits_of(*lines).classes.values())
+        for parent, child in zip(classes, classes[1:], strict=False):
+            if not check(child, asked):
+                self.assertEqual(check(parent, asked), [])
+            if not open_mode_denials(child):
+                self.assertEqual(open_mode_denials(parent), [])
+
+
 class CallerTests(SynchronousTestCase):
     """Numbers that the caller compares with its own counts and times."""
 
@@ -336,11 +386,36 @@ class CallerTests(SynchronousTestCase):
         self.assertEqual(minimum_ttl(last_of("minimum_ttl=3", "")), 3)
 
     def test_counts(self) -> None:
-        """Every class with a bound is to be counted, up to the root."""
+        """Every class with a bound is counted, up to the root, and all that are full are told."""
         limit_class = last_of("pending=9, max_connections=7", "pending=0", "pending=4")
-        self.assertEqual(pending_limits(limit_class), [("c2", 4), ("c0", 9)])
-        self.assertEqual(connection_limits(limit_class), [("c2", 7), ("c1", 7), ("c0", 7)])
-        self.assertEqual(pending_limits(last_of("")), [])
+        for held, full in [
+            ({"c2": 3, "c0": 8}, []),
+            ({"c2": 4, "c1": 99, "c0": 8}, ["pending=4 of class c2 (asked: 1, held: 4)"]),
+            (
+                {"c2": 4, "c0": 9},
+                [
+                    "pending=4 of class c2 (asked: 1, held: 4)",
+                    "pending=9 of class c0 (asked: 1, held: 9)",
+                ],
+            ),
+        ]:
+            found = pending_denials(limit_class, Counter(held).__getitem__)
+            self.assertEqual([str(one) for one in found], full)
+        seven = connection_denials(limit_class, lambda name: 7)
+        self.assertEqual([one.limit_class for one in seven], ["c2", "c1", "c0"])
+        self.assertEqual(pending_denials(last_of(""), lambda name: 10**9), [])
+
+    def test_found_starts_and_paddings(self) -> None:
+        """What the timetable finds, or a move brings, is held against the same bounds."""
+        limit_class = last_of("event_horizon=60, max_time_error=5", "", "event_horizon=0")
+        later = NTPTime(NOW + ticks(60))
+        self.assertEqual(check_notice(limit_class, NOW, later), [])
+        self.assertEqual(
+            [str(one) for one in check_notice(limit_class, NOW, NTPTime(later + 1))],
+            [f"event_horizon=60 of class c{number} (asked: 61)" for number in (2, 1, 0)],
+        )
+        self.assertEqual(check_padding(limit_class, ticks(5)), [])
+        self.assertEqual(len(check_padding(limit_class, ticks(5) + 1)), 3)
 
     def test_offered_modes(self) -> None:
         """The open mode is not offered where the class of the address forbids it."""

@@ -1,0 +1,93 @@
+"""What forbids a request here: limits, what is held and used up, the clock, the site's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bwctl.control import timing
+from bwctl.limits import policy
+from bwctl.limits.classes import LimitClass
+from bwctl.limits.counts import pending_denials
+from bwctl.net.clock import local_time
+from bwctl.net.host import Host
+from bwctl.values import SID, NTPTime, TestSpec, ticks
+from bwctl.wire.request import TestRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A request for a time slot and who makes it."""
+
+    request: TestRequest
+    sid: SID
+    limit_class: LimitClass
+    rtt: float  # bound of the round trip to the control client, seconds
+    local_client: bool
+    client: str  # for the log
+    objections: Sequence[str] = ()  # of the site's own policy
+    requester: str = ""  # whose quotas count (bwctl.limits.quota)
+
+
+class Rules:
+    """Holds applications against all that may forbid them; answers are sentences for the log."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def against(self, application: Application, spec: TestSpec) -> list[str]:
+        """Everything that forbids a new reservation but the timetable."""
+        host, limit_class = self._host, application.limit_class
+        facts = policy.Facts(
+            spec=spec,
+            role=application.request.role,
+            fuzz=self.fuzz(application),
+            now=host.clock.now(),
+            local_start=local_time(max(host.clock.now(), application.request.time)),
+            local_client=application.local_client,
+            clock_synchronised=host.clock.synchronised(),
+            allow_unsync=host.allow_unsync,
+        )
+        denials = [
+            *policy.check(limit_class, facts),
+            *pending_denials(limit_class, host.broker.count),
+            *host.quotas.denials(limit_class, application.requester, spec),
+        ]
+        reasons = [*map(str, denials), *application.objections]
+        if reasons:  # alone it is the timetable's to say: its answer names a time
+            reasons += self._too_far(application, facts.now, application.request.time)
+        return reasons
+
+    def against_move(self, application: Application) -> list[str]:
+        """Everything that forbids to move a reservation but the timetable."""
+        padding = policy.check_padding(application.limit_class, self.fuzz(application))
+        outside = self.outside(application, application.request.time)
+        return [*map(str, padding), *outside, *application.objections]
+
+    def fuzz(self, application: Application) -> int:
+        """The padding F, in ticks."""
+        own = self._host.clock.error()
+        return timing.fuzz(application.request.error, own, self._host.overrun)
+
+    def outside(self, application: Application, start: NTPTime) -> list[str]:
+        """Why a test may not start at a time, or now if that is past: hours and days."""
+        local = local_time(max(self._host.clock.now(), start))
+        return [str(one) for one in policy.check_start(application.limit_class, local)]
+
+    def latest(self, application: Application, now: NTPTime) -> NTPTime | None:
+        """The latest start that the client wants and its class allows; None: any."""
+        bounds = [application.request.latest] if application.request.latest else []
+        horizon = policy.horizon(application.limit_class)
+        if horizon is not None:
+            bounds.append(NTPTime(now + ticks(horizon)))
+        return min(bounds, default=None)
+
+    def beyond_latest(self, application: Application, now: NTPTime, start: NTPTime) -> list[str]:
+        """Why the first free start is too late."""
+        latest = application.request.latest
+        unwanted = ["busy until after the latest time"] if latest and start > latest else []
+        reasons = [*unwanted, *self._too_far(application, now, start)]
+        return reasons or ["no free time up to the end of the calendar"]
+
+    def _too_far(self, application: Application, now: NTPTime, start: NTPTime) -> list[str]:
+        return [str(one) for one in policy.check_notice(application.limit_class, now, start)]
