@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -30,6 +31,7 @@ class BwctldProcess(BwctldService):
     Args:
         read: reads the three files; raises ConfigurationError or CertificateError.
         log, pid_files: not begun and not taken; no pid files without a `var_dir`.
+        files: what `read` reads.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class BwctldProcess(BwctldService):
         read: Callable[[], Configuration],
         log: DaemonLog,
         pid_files: PidFiles | None,
+        files: Sequence[str] = (),
     ) -> None:
         super().__init__(host, settings)
         self._read = read
         self._daemon_log = log
         self._pid_files = pid_files
+        self._files = files
         self._notifier = Notifier()
         self._old_handlers: dict[int, Any] = {}
 
@@ -63,6 +67,14 @@ class BwctldProcess(BwctldService):
         if self._pid_files is not None:
             self._pid_files.hand_over(*ids)
         super()._drop_privileges()
+        for path in self._files:
+            if not os.access(path, os.R_OK):
+                self.log.warn(
+                    "{path} cannot be read by user {user}: no reload will succeed",
+                    path=path,
+                    user=self._settings.user or os.geteuid(),
+                    event="daemon.unreadable",
+                )
 
     def startService(self) -> None:
         """Start, and tell who started us when clients are answered."""

@@ -132,7 +132,7 @@ class BwctldService(Service):
     def _drop_privileges(self) -> None:
         uid, gid = final_ids(self._settings)
         if os.getuid() == 0 and (uid, gid) != (0, os.getgid()):
-            switchUID(uid, gid)
+            switchUID(uid or None, gid)  # None: stay root, in another group
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, end tests, close connections; fires when every tester is gone."""

@@ -121,6 +121,16 @@ class Options(usage.Options):
         )
         return configuration
 
+    def files(self) -> list[str]:
+        """The files that a reload reads again, as far as there are any."""
+        from bwctl.daemon.config_files import KEYS_FILE, LIMITS_FILE, SETTINGS_FILE
+
+        settings = self.configuration.settings
+        tls = filter(None, (settings.tls_cert, settings.tls_key, settings.tls_client_ca))
+        names = (SETTINGS_FILE, LIMITS_FILE, KEYS_FILE)
+        paths = [*(os.path.join(self._directory, name) for name in names), *tls]
+        return [path for path in paths if os.path.exists(path)]
+
     def _report(self, problems: list[str]) -> NoReturn:
         """Print what the configuration means, and exit; problems of this host on stderr."""
         from bwctl.daemon.check import UnknownRequester, report
@@ -205,4 +215,5 @@ def makeService(options: Options, reactor: Any = None) -> IService:
             event="daemon.unsynchronised",
         )
     settings = options.configuration.settings
-    return BwctldProcess(host, settings, read_again, options.daemon_log, options.pid_files)
+    log_and_pid_files = (options.daemon_log, options.pid_files)
+    return BwctldProcess(host, settings, read_again, *log_and_pid_files, options.files())
