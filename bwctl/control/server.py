@@ -77,6 +77,7 @@ ServerEvent = (
     ClientGreeted | TimeAsked | TestAsked | CancelAsked | UnsupportedAsked | StartAsked | Stopped
 )
 
+_NOBODYS_KEY = os.urandom(KEY_SIZE)  # drawn once: to draw one takes time that a known user has not
 _MESSAGES = {
     TEST_REQUEST: Message.TEST_REQUEST,
     START_SESSION: Message.START_SESSION,
@@ -162,7 +163,7 @@ class ServerSession(Session):
         offered = bool(greeting.mode & self._modes)
         if greeting.mode is Mode.OPEN:
             return offered
-        secret = self._random(KEY_SIZE) if key is None else key
+        secret = _NOBODYS_KEY if key is None else key
         self._session_key = open_token(secret, self._challenge, greeting.token)
         return offered and key is not None and self._session_key is not None
 

@@ -36,6 +36,9 @@ class Key(bytes):
     __str__ = __repr__
 
 
+_NOBODY: tuple[str, Key | None] = ("", None)
+
+
 class KeyRing(Mapping[str, Key]):
     """Keys by identity; two identities are the same if their 16-octet fields are."""
 
@@ -46,10 +49,18 @@ class KeyRing(Mapping[str, Key]):
         }
 
     def __getitem__(self, identity: str) -> Key:
+        key = self.find(identity)
+        if key is None:
+            raise KeyError(identity)
+        return key
+
+    def find(self, identity: str) -> Key | None:
+        """The key of an identity, None for an unknown one; either takes the same time."""
         try:
-            return self._entries[identity_field(identity)][1]
+            found = self._entries.get(identity_field(identity), _NOBODY)
         except ValueError:
-            raise KeyError(identity) from None
+            return None
+        return found[1]
 
     def __iter__(self) -> Iterator[str]:
         return (identity for identity, _ in self._entries.values())

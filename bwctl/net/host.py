@@ -95,7 +95,7 @@ class Host:
     def key(self, identity: str) -> Deferred[Key | None]:
         """The key of an identity, from the plugged-in key store or from the key file."""
         if self.plugged.key_store is None:
-            return succeed(self.keys.get(identity))
+            return succeed(self.keys.find(identity))
         return self.plugged.key(identity, self.reactor)
 
     def classify(self, client: ClientFacts) -> LimitClass:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from bwctl.errors import AcceptType
 from bwctl.values import seconds
 from bwctl.wire.fields import Mode
 from tests.daemon.policy_case import GRANTED, REJECT, PolicyTestCase
@@ -209,14 +208,3 @@ class AssignmentTests(PolicyTestCase):
             other = self.client("127.9.9.9")
             self.forbids(other, {"duration": 2}, ["duration=1 of class t1 (asked: 2)"])
             self.is_empty()
-
-    def test_unknown_and_wrong(self) -> None:
-        """The log tells an unknown user from a wrong key; the answers are the same."""
-        with running(self.start("limit root with\nassign default root\n")) as (self.daemon,):
-            for options, reason in (
-                ({"user": "nobody"}, "unknown user"),
-                ({"key": bytes(16)}, "wrong key"),
-            ):
-                client = self.raw(SOME, Mode.ENCRYPTED, **options)
-                self.assertEqual(client.refused(), AcceptType.REJECT)
-                self.assertIn(f": {reason}", self.last("control.turned_away"))
