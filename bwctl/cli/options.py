@@ -143,6 +143,7 @@ class Options:
         )
 
 
+_BARE_HOST = "`{0} -c {1}` tests from here to {1}, `{0} -s {1}` from {1} to here"
 _SPEC_FIELDS = (
     *("duration", "tos", "udp", "bandwidth", "buffer_length", "window", "dynamic_window"),
     *("report_interval_ms", "parallel", "mss", "omit", "units"),
@@ -159,7 +160,11 @@ def parse(program: Program, arguments: Sequence[str]) -> Options:
     """
     words = clean(program.options(), arguments)
     given = Given()
-    build(program).parse_args(words.plain, given)
+    _, stray = build(program).parse_known_args(words.plain, given)
+    if stray:
+        named = {"receiver", "sender"} & set(vars(given))
+        hint = "" if named or stray[0].startswith("-") else _BARE_HOST.format(program.name, *stray)
+        raise UsageError(f"not an option and not a value: {' '.join(stray)}", hint)
     fields = {name: value for name, value in vars(given).items() if name not in ("met", "modes")}
     default = words.auth.get("authmethod", AuthWords())
     options = Options(

@@ -18,7 +18,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Turn argparse's own complaints into ours."""
         text = message.removeprefix("argument ")
-        text = text.replace("unrecognized arguments:", "not an option and not a value:")
         raise UsageError(text.replace("expected one argument", "a value must follow"))
 
 

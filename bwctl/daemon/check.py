@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from ipaddress import ip_address
+from operator import or_
 
 from bwctl.daemon.build import Configuration
 from bwctl.daemon.config import settings_text
+from bwctl.interfaces import ITester
 from bwctl.limits.assignments import certificate_name
-from bwctl.limits.classes import LIMITS, LimitClass, Limits, format_value
+from bwctl.limits.classes import LIMITS, LimitClass, Limits, format_value, tester_names
 from bwctl.limits.policy import classify
-from bwctl.net.clock import KernelState
-from bwctl.values import IPAddress
+from bwctl.values import IPAddress, ToolID
 
 NOBODY = ip_address("0.0.0.0")  # noqa: S104 - stands for no address, nothing listens there
+
+
+_ALL = {"hours": "00-24", "days": "mon-sun"}
 
 
 class UnknownRequester(ValueError):
@@ -26,26 +31,49 @@ def report(configuration: Configuration, requester: str = "") -> str:
     Raises:
         UnknownRequester: `requester` is no address, user:NAME or cert:NAME.
     """
-    limits = configuration.limits
+    limits, testers = configuration.limits, _enabled(configuration)
     if requester:
-        return "\n".join(_answer(configuration, requester)) + "\n"
+        return "\n".join(_answer(configuration, requester, testers)) + "\n"
     lines = ["# settings", settings_text(configuration.settings).rstrip(), "", "# limit classes"]
-    lines += [_class_line(one) for one in limits.classes.values()]
+    lines += [_class_line(one, testers) for one in limits.classes.values()]
     lines += ["", "# who gets which", *_assignments(limits)]
-    lines.append(f"# {len(configuration.keys)} users have a key")
+    lines += [f"# {len(configuration.keys)} users have a key", ""]
+    lines += [
+        "# testers that the daemon looks for when it starts",
+        *_probes(configuration, testers),
+    ]
     return "\n".join(lines) + "\n"
 
 
-def _answer(configuration: Configuration, requester: str) -> Iterator[str]:
+def _enabled(configuration: Configuration) -> list[ITester]:
+    disabled = configuration.settings.disabled
+    return [one for one in configuration.testers if one.name not in disabled]
+
+
+def _probes(configuration: Configuration, testers: Sequence[ITester]) -> Iterator[str]:
+    for tester in testers:
+        commands = [" ".join(one) for one in tester.probes(configuration.settings.commands)]
+        yield f"# {tester.name}: {', '.join(commands) or 'built in'}"
+
+
+def _answer(
+    configuration: Configuration, requester: str, testers: Sequence[ITester]
+) -> Iterator[str]:
     limit_class = class_of(configuration, requester)
     lineage = " < ".join(one.name for one in limit_class.lineage())
     yield f"{requester}: class {lineage}"
     for name in LIMITS:
-        values = [
-            format_value(bound.governing(name), getattr(bound, bound.governing(name)))
-            for bound in limit_class.bounds(name)
-        ]
+        values = [_value(bound, name, testers) for bound in limit_class.bounds(name)]
         yield f"  {name}={values[0]}" + (f" (above: {', '.join(values[1:])})" if values[1:] else "")
+
+
+def _value(limit_class: LimitClass, name: str, testers: Sequence[ITester]) -> str:
+    """What holds in a class, as the file would say it, also where the file says nothing."""
+    governing = limit_class.governing(name)
+    written = format_value(governing, getattr(limit_class, governing))
+    if not written and name == "testers":
+        return tester_names(reduce(or_, (one.tool_id for one in testers), ToolID.NONE))
+    return written or _ALL[name]
 
 
 def class_of(configuration: Configuration, requester: str) -> LimitClass:
@@ -67,10 +95,9 @@ def _address(text: str) -> IPAddress:
         raise UnknownRequester(f"{text} is not an address, user:NAME or cert:NAME") from None
 
 
-def _class_line(limit_class: LimitClass) -> str:
+def _class_line(limit_class: LimitClass, testers: Sequence[ITester]) -> str:
     parent = limit_class.parent
-    written = ((name, getattr(limit_class, name)) for name in LIMITS)
-    given = [f"{name}={format_value(name, value)}" for name, value in written if value is not None]
+    given = [f"{name}={_value(limit_class, name, testers)}" for name in LIMITS]
     head = [f"parent={parent.name}"] if parent else []
     return f"limit {limit_class.name} with {', '.join(head + given)}"
 
@@ -83,22 +110,3 @@ def _assignments(limits: Limits) -> Iterator[str]:
         yield f"assign user {user} {one.name}"
     for name, one in sorted(limits.certificates.items()):
         yield f"assign cert {name} {one.name}"
-
-
-def clock_report() -> tuple[bool, str]:
-    """Whether this host's clock counts as synchronised, and why, in plain words."""
-    synchronised, bound, offset = KernelState().read()
-    if synchronised:
-        return True, (
-            f"The kernel says that the clock is synchronised, to within {bound / 1e6:.6f} s "
-            f"(offset {offset / 1e9:+.9f} s). Tests are accepted.\n"
-        )
-    return False, (
-        "The kernel says that nothing synchronises the clock (STA_UNSYNC), so the daemon refuses\n"
-        "every test unless allow_unsync is set.\n"
-        "* No NTP daemon runs? Install one: chrony, ntpd or systemd-timesyncd.\n"
-        "* chrony runs? It tells the kernel only with the line `rtcsync` in chrony.conf; add it\n"
-        "  and restart chrony. `chronyc tracking` shows what chrony itself knows.\n"
-        "* In a container the clock is that of the host; synchronise the host.\n"
-        "* Otherwise set allow_unsync, and sync_fuzz to how far the clocks may be apart.\n"
-    )

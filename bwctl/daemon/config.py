@@ -5,6 +5,7 @@ Text in, values out; `bwctl.daemon.config_files` reads the files.
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -20,6 +21,7 @@ COMMAND_LINE: Final = "command line"
 
 DEFAULT_TEST_PORTS: Final = PortRange(5202, 5900)
 
+_PATHS: Final = ("var_dir", "log_file", "quota_file", "tls_cert", "tls_key", "tls_client_ca")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -90,6 +92,13 @@ class Settings:
     def replace(self, **changes: Any) -> Settings:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+    def relative_to(self, directory: str) -> Settings:
+        """A copy in which the paths of files and directories, where relative, are below one."""
+        paths = {name: getattr(self, name) for name in _PATHS}
+        return self.replace(
+            **{name: os.path.join(directory, path) for name, path in paths.items() if path}
+        )
 
     def ports_for(self, tool: str) -> PortRange:
         """Ports for a tester's server: its own range, else test_port, else 5202-5900."""

@@ -38,12 +38,14 @@ def read_configuration(
     *,
     required: bool = False,
     overrides: Mapping[str, str | None] = _NO_OPTIONS,
+    base: str = "",
 ) -> tuple[Configuration, list[Problem]]:
     """Read the three files of a directory, and load the plug-ins that they name.
 
     Args:
         required: whether bwctl-server.conf has to be there.
         overrides: options of bwctl-server.conf that beat the file; None: a key without a value.
+        base: directory from which relative paths in options count; "": the current one.
     Returns:
         The configuration, and warnings.
     Raises:
@@ -57,6 +59,7 @@ def read_configuration(
     warnings: list[Problem] = []
     try:
         settings, notes = load_settings(file, required=required, tools=tools, overrides=overrides)
+        settings = settings.relative_to(os.path.abspath(base))
         warnings += notes
     except ConfigurationError as error:
         wrong += error.problems

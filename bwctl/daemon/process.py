@@ -105,7 +105,10 @@ class BwctldProcess(BwctldService):
         """One line: connections, reservations, tests, the next start."""
         status = self.status()
         first = status.next_start
-        failures = ", ".join(f"{name} {count}" for name, count in status.plugin_failures.items())
+        plugins = ", ".join(f"{name} {count}" for name, count in status.plugin_failures.items())
+        failures = f", failures of plug-ins: {plugins}" if plugins else ""
+        if status.quota_failures:
+            failures += f", failures of the quota file: {status.quota_failures}"
         self.log.info(
             "status: {connections} connections, {reservations} reservations, {tests} confirmed, "
             "next start {next_start}, testers {testers}, {violations} violations{failures}",
@@ -117,7 +120,7 @@ class BwctldProcess(BwctldService):
             else f"in {seconds(first - self.host.clock.now()):.1f} s",
             testers=" ".join(sorted(status.testers)) or "none",
             violations=status.violations,
-            failures=f", failures of plug-ins: {failures}" if failures else "",
+            failures=failures,
             event="daemon.status",
         )
 

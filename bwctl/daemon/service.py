@@ -42,6 +42,7 @@ class Status:
     testers: Mapping[str, str]  # those found here, with their versions
     plugin_failures: Mapping[str, int]  # by plug-in, where there are any
     violations: int  # leaks and the like that the daemon has found in itself; 0, or it has a defect
+    quota_failures: int = 0  # of reading or writing the file of quotas
 
 
 class BwctldService(Service):
@@ -78,6 +79,7 @@ class BwctldService(Service):
             testers=dict(host.versions),
             plugin_failures=dict(host.plugged.failures),
             violations=self._selfcheck.count,
+            quota_failures=self.quota_file.failures if self.quota_file is not None else 0,
         )
 
     @property

@@ -62,6 +62,7 @@ class Options(usage.Options):
         self.configuration: Any = None
         self.daemon_log: Any = None
         self.pid_files: Any = None
+        self._started_in = os.getcwd()  # twistd's --rundir takes effect later
         self._directory = os.curdir
 
     def opt_option(self, text: str) -> None:
@@ -84,8 +85,6 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read and check the three files, so that a mistake is told before anything starts."""
-        if self["check-clock"]:
-            self._check_clock()
         for name, key in _OVERRIDING.items():
             if self[name] is not None:
                 self.overrides[key] = self[name]
@@ -97,6 +96,8 @@ class Options(usage.Options):
             self.configuration = self.read()
         except (ConfigurationError, CertificateError) as error:
             _end(str(error))
+        if self["check-clock"]:
+            self._check_clock()
         if self["as"]:
             self._report([])
         settings = self.configuration.settings
@@ -117,7 +118,10 @@ class Options(usage.Options):
         from bwctl.daemon.embed import read_configuration
 
         configuration, self.warnings = read_configuration(
-            self._directory, required=self["config-dir"] is not None, overrides=self.overrides
+            self._directory,
+            required=self["config-dir"] is not None,
+            overrides=self.overrides,
+            base=self._started_in,
         )
         return configuration
 
@@ -146,9 +150,9 @@ class Options(usage.Options):
         raise SystemExit(0)
 
     def _check_clock(self) -> None:
-        from bwctl.daemon.check import clock_report
+        from bwctl.daemon.clock_check import clock_report
 
-        synchronised, text = clock_report()
+        synchronised, text = clock_report(self.configuration)
         print(text, end="")
         raise SystemExit(0 if synchronised else 1)
 

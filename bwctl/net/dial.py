@@ -145,7 +145,8 @@ class _Attempt(ClientFactory):
 
 
 def _unreached(name: str, address: IPAddress, port: int, error: ConnectError) -> SessionFailure:
-    where = f"{name} ({address} port {port})"
+    written = f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+    where = name if name == written else f"{name} ({address})"
     if isinstance(error, ConnectionRefusedError):
         return SessionFailure(
             "refused", f"no daemon listens at {where}", "is bwctld running there, on that port?"

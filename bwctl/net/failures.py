@@ -10,9 +10,8 @@ from bwctl.errors import BWCTLError
 class SessionFailure(BWCTLError):
     """A test is given up.
 
-    `code` is one of: unresolved, unreachable, refused, authentication, denied, busy, no_tester,
-    unsupported, protocol, timeout, clock, lost, test_failed,
-    interrupted.
+    `code` is one of: usage, unresolved, unreachable, refused, authentication, denied, busy,
+    no_tester, unsupported, protocol, timeout, clock, lost, test_failed, interrupted.
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:

@@ -218,6 +218,8 @@ class Opener:
         if receiver.is_local and sender.is_local:
             raise SessionFailure("unsupported", "name at least one end with -c or -s")
         named = [wish for wish in (receiver, sender) if not wish.is_local]
+        for wish in named:
+            _client_tls(wish)  # files that cannot be used are told before anything is sent
         ends = await self._open_named(named)
         if receiver.is_local or sender.is_local:
             local = await self._open_local(sender if sender.is_local else receiver, ends[0])
@@ -361,7 +363,8 @@ def _client_tls(wish: EndWish) -> ClientTLS | None:
     try:
         return ClientTLS(wish.host, files)
     except CertificateError as error:
-        raise SessionFailure("authentication", str(error)) from error
+        hint = "--ca, --cert and --key name files in PEM"
+        raise SessionFailure("usage", str(error), hint) from error
 
 
 def _check_daemons(ends: Sequence[OpenEnd]) -> None:

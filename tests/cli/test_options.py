@@ -316,6 +316,21 @@ class UsageTests(SynchronousTestCase):
         self.assertEqual(error("-c h word"), "not an option and not a value: word")
         self.assertEqual(error("-c h -- word"), "not an option and not a value: word")
 
+    def test_bare_host(self) -> None:
+        """A host alone gets the two lines that were probably meant; nothing else does."""
+        for line, hint in (
+            ("h", "`bwctl -c h` tests from here to h, `bwctl -s h` from h to here"),
+            (
+                "-t 5 h:4 x",
+                "`bwctl -c h:4` tests from here to h:4, `bwctl -s h:4` from h:4 to here",
+            ),
+            ("-c h word", ""),
+            ("--foo", ""),
+        ):
+            with self.assertRaises(UsageError) as caught:
+                parse(BWCTL, line.split())
+            self.assertEqual(caught.exception.hint, hint, line)
+
     def test_value_of_a_switch(self) -> None:
         """A switch takes no value."""
         self.assertEqual(error("-c h --udp=1"), "-u/--udp: ignored explicit argument '1'")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from bwctl.daemon.build import Configuration
+from bwctl.daemon.check import report
+from bwctl.daemon.clock_check import clock_report
+from bwctl.daemon.config import parse_settings
 from bwctl.daemon.config_files import KEYS_FILE, LIMITS_FILE, SETTINGS_FILE
+from bwctl.limits.keys import KeyRing, parse_keys
+from bwctl.limits.parser import parse_limits
+from bwctl.net.host import EVERYTHING
 from tests.daemon.config_examples import PUBLIC_CONF
 from tests.limits.examples import PUBLIC_KEYS, PUBLIC_LIMITS
 
@@ -82,3 +92,74 @@ class CheckTests(SynchronousTestCase):
         status, text = self.twistd("--check-clock")
         self.assertEqual(status, 0 if "is synchronised" in text else 1)
         self.assertIn("The kernel says", text)
+
+
+class ReportTests(SynchronousTestCase):
+    """What the reports say, without a twistd around them."""
+
+    def report(self, conf: str = "", limits: str = "", requester: str = "") -> str:
+        settings, _ = parse_settings(conf, "conf")
+        keys = parse_keys(PUBLIC_KEYS, "keys")
+        parsed, _ = parse_limits(limits or PUBLIC_LIMITS, "limits", users=keys)
+        return report(Configuration(settings, parsed, keys), requester)
+
+    def test_loadable(self) -> None:
+        """What is printed of classes and rules is itself a limits file that means the same."""
+        text = self.report()
+        lines = text.splitlines()
+        begin = lines.index("# limit classes")
+        end = lines.index("# testers that the daemon looks for when it starts")
+        self.assertEqual(self.report(limits="\n".join(lines[begin:end])), text)
+
+    def test_testers(self) -> None:
+        """Which programs it looks for; a class without `testers` may use what is not disabled."""
+        conf = "disable_nuttcp\niperf_cmd /opt/iperf2\n"
+        text = self.report(conf)
+        for line in ("# iperf3: iperf3 -v", "# iperf: /opt/iperf2 -v", "# thrulay: built in"):
+            self.assertIn(line, text.splitlines())
+        self.assertNotIn("nuttcp", text.replace("disable_nuttcp", ""))
+        text = self.report(conf, requester="192.0.2.1")
+        names = re.findall("  testers=(\\S+)", text)[0].split("+")
+        self.assertLessEqual({"iperf3", "iperf", "thrulay"}, set(names))
+        self.assertNotIn("nuttcp", names)
+        for line in ("  allow_latency=on", "  allow_trace=on", "  hours=00-24", "  days=mon-sun"):
+            self.assertIn(line, text)
+
+    def test_contradiction(self) -> None:
+        """Of what a class says beyond its parent, what holds is shown."""
+        limits = "limit root with\nlimit lab with parent=root, allow_udp=on\nassign default lab\n"
+        text = self.report(limits=limits, requester="192.0.2.1")
+        self.assertIn("  allow_udp=off (above: off)", text)
+
+    def clock(self, conf: str) -> tuple[bool, str]:
+        settings, _ = parse_settings(conf, "conf")
+        return clock_report(Configuration(settings, EVERYTHING, KeyRing()))
+
+    def test_nobodys_clock(self) -> None:
+        """With clock_source none nobody is asked."""
+        good, text = self.clock("clock_source none\nallow_unsync\n")
+        self.assertFalse(good)
+        self.assertIn("clock_source is none", text)
+        self.assertIn("allow_unsync is set here", text)
+
+    def test_chrony(self) -> None:
+        """With clock_source chrony it is chrony that is asked, as the daemon does."""
+        place = Path(self.mktemp()).absolute()
+        place.mkdir(parents=True)
+        line = "C0,ntp.example,2,1.0,0.000001,0,0,1,0,0,0.002,0.001,16,Normal"
+        for says, good, words in (
+            (f"echo '{line}'", True, "chrony says that the clock is synchronised, to within 0.002"),
+            (f"echo '{line}' | sed 's/Normal/Not synchronised/'", False, "is not synchronised"),
+            ("echo '506 Cannot talk to daemon'; exit 1", False, "(506 Cannot talk to daemon)"),
+            ("exit 1", False, "(1 fields, not 14)"),
+        ):
+            (place / "chronyc").write_text(f"#!/bin/sh\n{says}\n")
+            (place / "chronyc").chmod(0o755)
+            with mock.patch.dict(os.environ, {"PATH": f"{place}:{os.environ['PATH']}"}):
+                found, text = self.clock("clock_source chrony\n")
+                beside = self.clock("")[1]
+            self.assertEqual(found, good, text)
+            self.assertIn(words, text)
+            self.assertNotIn("STA_UNSYNC", text)
+            if "STA_UNSYNC" in beside and good:
+                self.assertIn("chrony runs here and says that it is right to within", beside)

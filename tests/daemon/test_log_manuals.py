@@ -74,7 +74,7 @@ class OptionTests(ManualTestCase):
         keys = {option.key for option in option_table().values()}
         for option in option_table().values():
             self.assertTrue(set(option.names) & page.keys(), f"{option.key} is not in the page")
-        values = {"SWITCH", "SECONDS", "NUMBER", "PORTS", "CPUS", "ACCOUNT", "LEVEL"}
+        values = {"SWITCH", "SECONDS", "NUMBER", "PORTS", "CPUS", "ACCOUNT", "LEVEL", "PATH"}
         coming = {"log_format", "log_file"}
         known = option_table().keys() | values | coming
         self.assertEqual(page.keys() - known, set())

@@ -55,6 +55,14 @@ class QuotaTestCase(SynchronousTestCase):
         lines = [line for line in self.daemon.log().splitlines() if "reservation.refused" in line]
         return lines[-1]
 
+    def status(self, text: str) -> None:
+        """USR1 tells this."""
+        seen = self.daemon.log().count("daemon.status")
+        self.daemon.process.send_signal(signal.SIGUSR1)
+        self.assertTrue(until(lambda: self.daemon.log().count("daemon.status") > seen, 5))
+        line = [one for one in self.daemon.log().splitlines() if "daemon.status" in one][-1]
+        self.assertIn(text, line)
+
     def comes(self, client: Raw, accept: AcceptType, **fields: Any) -> None:
         """An answer comes to be, and nothing is held of it."""
 
@@ -229,6 +237,7 @@ class RestartTests(QuotaTestCase):
             log = self.daemon.log()
             self.assertIn("quota.file_failed", log)
             self.assertIn("quota file /proc/no/such/place: ", log)
+            self.status(", failures of the quota file: ")
 
     def test_bytes(self) -> None:
         """What a finished test has moved counts at both ends, to the octet."""
@@ -322,11 +331,3 @@ class StartTests(QuotaTestCase):
             midnight = beyond.replace(hour=0, minute=0) + timedelta(days=1)
             self.assertFalse(self.accepts(week, moment(midnight, -0.01)))
             self.assertTrue(self.accepts(week, moment(midnight)))
-
-    def status(self, text: str) -> None:
-        """USR1 tells this."""
-        seen = self.daemon.log().count("daemon.status")
-        self.daemon.process.send_signal(signal.SIGUSR1)
-        self.assertTrue(until(lambda: self.daemon.log().count("daemon.status") > seen, 5))
-        line = [one for one in self.daemon.log().splitlines() if "daemon.status" in one][-1]
-        self.assertIn(text, line)

@@ -52,6 +52,17 @@ class TLSTests(SynchronousTestCase):
         self.assertEqual(ran.status, ExitStatus.AUTHENTICATION, ran.report)
         self.assertIn(text, json.loads(ran.stdout)["error"]["message"])
 
+    def test_files_of_the_client(self) -> None:
+        """A file that cannot be used is a mistake of the command line; nothing is sent."""
+        for words, text in (
+            (("--ca", "/no/such/file"), "CA file /no/such/file: No such file or directory"),
+            (("--ca", __file__), "no certificate in it"),
+            (("--cert", __file__), "not a PEM certificate and the key to it"),
+        ):
+            ran = run_ours("-c", f"bwctls://{ADDRESS}:1", *words)
+            self.assertEqual(ran.status, ExitStatus.USAGE, ran.report)
+            self.assertIn(text, ran.stderr)
+
     def test_certificates_of_the_daemon(self) -> None:
         """Expired, for another name, from a stranger: each is told as such; nothing is sent."""
         good = self.ca.issue(ADDRESS, file="good.pem")
@@ -144,6 +155,3 @@ class TLSTests(SynchronousTestCase):
                 start_ours(ADDRESS, options)
             self.assertIn(text, str(caught.exception))
             self.assertNotIn("Traceback", str(caught.exception))
-        ran = run_ours("-c", "bwctls://127.0.0.6", "--cert", "/no/such/file", "-t", "1")
-        self.assertEqual(ran.status, ExitStatus.AUTHENTICATION, ran.report)
-        self.assertIn("/no/such/file", ran.stderr)
