@@ -218,8 +218,6 @@ class Opener:
         if receiver.is_local and sender.is_local:
             raise SessionFailure("unsupported", "name at least one end with -c or -s")
         named = [wish for wish in (receiver, sender) if not wish.is_local]
-        for wish in named:
-            _client_tls(wish)  # files that cannot be used are told before anything is sent
         ends = await self._open_named(named)
         if receiver.is_local or sender.is_local:
             local = await self._open_local(sender if sender.is_local else receiver, ends[0])
@@ -231,6 +229,8 @@ class Opener:
 
     async def _open_named(self, wishes: Sequence[EndWish]) -> list[OpenEnd]:
         reactor = self._around.reactor
+        for wish in wishes:
+            _client_tls(wish)  # files that cannot be used are told before anything is sent
         addresses = [await resolve(reactor, wish.host) for wish in wishes]
         failure: SessionFailure | None = None
         for version in self._families(wishes, addresses):

@@ -226,12 +226,15 @@ class StartTests(DaemonTestCase):
     def test_nobody_comes(self) -> None:
         """Without the other end the test fails at its start, and says so."""
         with self.checked(), self.opened() as client:
-            client.ask(request(client.time().time, client=ADDRESS))
+            granted = client.ask(request(client.time().time, client=ADDRESS))
             client.start()
             stopped = client.stop()
             self.assertEqual(stopped.accept, AcceptType.FAILURE)
             self.assertIn(b"the other end never came", stopped.output)
             self.assertEqual(client.ask(request(0)).accept, REJECT)  # still usable
+            [line] = [one for one in self.daemon.log().splitlines() if " test.ended " in one]
+            self.assertIn("test ended: FAILURE, iperf3 as server for 127.0.0.1 (open)", line)
+            self.assertIn(f" sid={granted.sid.hex()}", line)
 
     def test_abort(self) -> None:
         """A StopSession other than 0 ends the test at once."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.errors import AcceptType
 from bwctl.wire.fields import Mode
-from tests.support.daemons import Daemon, client_ours, run_ours, running, start_ours, until
+from tests.support.daemons import Daemon, client_ours, running, start_ours, until
 from tests.support.raw import opened, request
 
 ONE, TWO = "127.0.0.7", "127.0.0.8"
