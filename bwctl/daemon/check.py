@@ -11,8 +11,9 @@ from bwctl.daemon.build import Configuration
 from bwctl.daemon.config import settings_text
 from bwctl.interfaces import ITester
 from bwctl.limits.assignments import certificate_name
-from bwctl.limits.classes import LIMITS, LimitClass, Limits, format_value, tester_names
+from bwctl.limits.classes import LIMITS, LimitClass, Limits
 from bwctl.limits.policy import classify
+from bwctl.limits.written import format_value, tester_names
 from bwctl.values import IPAddress, ToolID
 
 NOBODY = ip_address("0.0.0.0")  # noqa: S104 - stands for no address, nothing listens there
@@ -63,17 +64,17 @@ def _answer(
     lineage = " < ".join(one.name for one in limit_class.lineage())
     yield f"{requester}: class {lineage}"
     for name in LIMITS:
-        values = [_value(bound, name, testers) for bound in limit_class.bounds(name)]
+        values = [_value(bound, name, testers) or "any" for bound in limit_class.bounds(name)]
         yield f"  {name}={values[0]}" + (f" (above: {', '.join(values[1:])})" if values[1:] else "")
 
 
 def _value(limit_class: LimitClass, name: str, testers: Sequence[ITester]) -> str:
-    """What holds in a class, as the file would say it, also where the file says nothing."""
+    """What holds in a class, as the file would say it; "" for what it cannot say."""
     governing = limit_class.governing(name)
     written = format_value(governing, getattr(limit_class, governing))
     if not written and name == "testers":
         return tester_names(reduce(or_, (one.tool_id for one in testers), ToolID.NONE))
-    return written or _ALL[name]
+    return written or _ALL.get(name, "")
 
 
 def class_of(configuration: Configuration, requester: str) -> LimitClass:
@@ -97,7 +98,8 @@ def _address(text: str) -> IPAddress:
 
 def _class_line(limit_class: LimitClass, testers: Sequence[ITester]) -> str:
     parent = limit_class.parent
-    given = [f"{name}={_value(limit_class, name, testers)}" for name in LIMITS]
+    values = ((name, _value(limit_class, name, testers)) for name in LIMITS)
+    given = [f"{name}={value}" for name, value in values if value]
     head = [f"parent={parent.name}"] if parent else []
     return f"limit {limit_class.name} with {', '.join(head + given)}"
 

@@ -16,14 +16,13 @@ from bwctl.limits.classes import (
     LIMITS,
     LimitClass,
     Sense,
-    format_value,
     is_too_large,
     is_wider,
-    read_value,
     strictest,
 )
 from bwctl.limits.draft import Draft
 from bwctl.limits.grammar import BLANKS, LogicalLine, hint, shown, words
+from bwctl.limits.written import format_value, read_value
 
 MAX_CLASS_NAME = 80  # octets
 
@@ -170,7 +169,8 @@ def _bounded(
                 f"{holds}",
             )
         elif is_too_large(one.name, written, parent):
-            values[one.name] = bound = getattr(parent, one.name)
+            values[one.name] = getattr(parent, one.name)
+            bound = format_value(one.name, values[one.name])
             draft.findings.warn(
                 one.line,
                 f"{place} is more than the {bound} of class {shown(parent.name)}, which is used",

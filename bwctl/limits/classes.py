@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
 from bwctl.limits.addresses import AddressTable
-from bwctl.limits.grammar import hint, scaled_integer, shown
-from bwctl.limits.periods import read_days, read_hours, write_days, write_hours
-from bwctl.values import PLUGGED_TOOLS, ToolID, single_tools, tool_name
+from bwctl.values import ToolID
 
 
 class Sense(Enum):
@@ -24,6 +22,8 @@ class Sense(Enum):
     CHOICE = "testers joined with +; not given = all"
     HOURS = "times of the day joined with +; not given = all"
     DAYS = "days of the week joined with +; not given = all"
+    FIRST_DAY = "a date; not given = all days"
+    LAST_DAY = "a date; not given = all days"
 
 
 KNOWN_TO_C: Final[Mapping[str, Sense]] = MappingProxyType(
@@ -48,6 +48,7 @@ LIMITS: Final[Mapping[str, Sense]] = MappingProxyType(
         "allow_throughput": Sense.PERMISSION,
         "allow_latency": Sense.PERMISSION,
         "allow_trace": Sense.PERMISSION,
+        "allow_third_party": Sense.PERMISSION,
         "testers": Sense.CHOICE,
         "max_streams": Sense.AT_MOST,
         "max_connections": Sense.AT_MOST,
@@ -58,20 +59,12 @@ LIMITS: Final[Mapping[str, Sense]] = MappingProxyType(
         "bytes_per_day": Sense.AT_MOST,
         "hours": Sense.HOURS,
         "days": Sense.DAYS,
+        "first_day": Sense.FIRST_DAY,
+        "last_day": Sense.LAST_DAY,
     }
 )
 
 Value = int | bool | ToolID | None
-
-TESTERS: Final[Mapping[str, ToolID]] = MappingProxyType(
-    {tool_name(tool): tool for tool in ToolID if tool}
-)
-"""Testers by the name that configuration keys and -T use."""
-
-
-def tester_names(tools: ToolID) -> str:
-    """Names of testers as the limit `testers` writes them."""
-    return "+".join(map(tool_name, single_tools(tools)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,6 +89,7 @@ class LimitClass:
     allow_throughput: bool = True
     allow_latency: bool | None = None  # None: as allow_tcp
     allow_trace: bool | None = None  # None: as allow_tcp
+    allow_third_party: bool = True
     testers: ToolID = ToolID.NONE  # NONE: all
     max_streams: int = 0  # of one throughput test
     max_connections: int = 0  # control connections at a time, the descendants' included
@@ -106,6 +100,8 @@ class LimitClass:
     bytes_per_day: int = 0
     hours: int = 0  # mask of minutes of the day (bwctl.limits.periods); 0: all
     days: int = 0  # mask of days, Monday first; 0: all
+    first_day: int = 0  # as date.toordinal; 0: no first one
+    last_day: int = 0
     widened: frozenset[str] = frozenset()  # limits in which it exceeds its parent, as C permits
 
     def lineage(self) -> Iterator[LimitClass]:
@@ -145,9 +141,9 @@ def is_wider(limit: str, child: LimitClass, parent: LimitClass) -> bool:
             return bound != 0 and mine & ~bound != 0
         case Sense.HORIZON:
             return mine == 0 < bound
-        case Sense.AT_LEAST:
+        case Sense.AT_LEAST | Sense.FIRST_DAY:
             return mine < bound
-        case Sense.AT_MOST:
+        case Sense.AT_MOST | Sense.LAST_DAY:
             return False
 
 
@@ -169,63 +165,10 @@ def strictest(limit: str, child: LimitClass, parent: LimitClass) -> Value:
 
 
 def is_too_large(limit: str, child: LimitClass, parent: LimitClass) -> bool:
-    """Whether an integer has to be cut to the parent's."""
-    if LIMITS[limit] not in (Sense.AT_MOST, Sense.HORIZON):
+    """Whether an upper bound has to be cut to the parent's."""
+    if LIMITS[limit] not in (Sense.AT_MOST, Sense.HORIZON, Sense.LAST_DAY):
         return False
     return bool(0 < getattr(parent, limit) < getattr(child, limit))
-
-
-def read_value(limit: str, word: str) -> Value:
-    """The value of a limit from the word in the file; ValueError if it is none."""
-    return _READERS[LIMITS[limit]](word)
-
-
-def _read_on_off(word: str) -> bool:
-    try:
-        return _ON_OFF[word.lower()]
-    except KeyError:
-        raise ValueError(f"{shown(word)} is neither on nor off") from None
-
-
-def _read_testers(word: str) -> ToolID:
-    tools = ToolID.NONE
-    for name in word.lower().split("+"):
-        tool = TESTERS.get(name) or _PLUGGED.get(name)
-        if tool is None:
-            raise ValueError(f"unknown tester {shown(name)}{hint(name, TESTERS)}")
-        tools |= tool
-    return tools
-
-
-_PLUGGED: Final = {
-    tool_name(tool): tool for tools in PLUGGED_TOOLS.values() for tool in single_tools(tools)
-}
-"""Bits for the testers of other packages, whose names are not known here: `0x10000`."""
-
-
-_ON_OFF: Final = {"on": True, "off": False}
-_READERS: Final[Mapping[Sense, Callable[[str], Value]]] = {
-    Sense.AT_MOST: scaled_integer,
-    Sense.HORIZON: scaled_integer,
-    Sense.AT_LEAST: scaled_integer,
-    Sense.PERMISSION: _read_on_off,
-    Sense.CHOICE: _read_testers,
-    Sense.HOURS: read_hours,
-    Sense.DAYS: read_days,
-}
-
-
-def format_value(limit: str, value: Value) -> str:
-    """The value of a limit as the file writes it."""
-    if LIMITS[limit] is Sense.PERMISSION:
-        return "on" if value else "off"
-    if LIMITS[limit] is Sense.CHOICE:
-        return tester_names(ToolID(value or 0))
-    if LIMITS[limit] is Sense.HOURS:
-        return write_hours(value or 0)
-    if LIMITS[limit] is Sense.DAYS:
-        return write_days(value or 0)
-    return str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bwctl.limits.classes import LimitClass
-from bwctl.limits.policy import Denial
+from bwctl.limits.denials import Denial
 
 
 def pending_denials(limit_class: LimitClass, held: Callable[[str], int]) -> list[Denial]:

@@ -1,4 +1,4 @@
-"""Hours of the day and days of the week as bit masks: how they are written, and what they hold.
+"""Hours of the day and days of the week as bit masks, and dates: how they are written and hold.
 
 A minute of the day is one bit, 0 to 1439; a day of the week is one bit, Monday is 0. So a class
 allows no more than its parent where its mask has no bit that the parent's has not. No bit at all
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from bwctl.limits.grammar import hint, shown
@@ -17,6 +17,7 @@ from bwctl.limits.grammar import hint, shown
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES: Final = 24 * 60
 
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _RANGE = re.compile("([0-9]{1,2})(?::([0-9]{2}))?-([0-9]{1,2})(?::([0-9]{2}))?")
 
 
@@ -88,6 +89,25 @@ def write_days(mask: int) -> str:
     )
 
 
+def read_date(word: str) -> int:
+    """A date as its ordinal, of a word such as 2027-01-31.
+
+    Raises:
+        ValueError: not such a date.
+    """
+    if _DATE.fullmatch(word) is None:
+        raise ValueError(f"{shown(word)} is not a date such as 2027-01-31")
+    try:
+        return date.fromisoformat(word).toordinal()
+    except ValueError:
+        raise ValueError(f"{shown(word)} is not in the calendar") from None
+
+
+def write_date(ordinal: int) -> str:
+    """As `read_date` reads it; "" for 0."""
+    return date.fromordinal(ordinal).isoformat() if ordinal else ""
+
+
 def has_hour(mask: int, local: datetime) -> bool:
     """Whether a local time is within the hours of a mask."""
     return not mask or bool(mask >> (local.hour * 60 + local.minute) & 1)
@@ -96,6 +116,16 @@ def has_hour(mask: int, local: datetime) -> bool:
 def has_day(mask: int, local: datetime) -> bool:
     """Whether a local time is on a day of a mask."""
     return not mask or bool(mask >> local.weekday() & 1)
+
+
+def is_from(ordinal: int, local: datetime) -> bool:
+    """Whether a local time is on a first day, or later."""
+    return local.toordinal() >= ordinal
+
+
+def is_until(ordinal: int, local: datetime) -> bool:
+    """Whether a local time is on a last day, or earlier; 0: there is none."""
+    return not ordinal or local.toordinal() <= ordinal
 
 
 def _ring(start: int, end: int, size: int) -> int:

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from bwctl.limits.classes import LimitClass, Limits, Value, format_value
-from bwctl.limits.periods import DAYS, has_day, has_hour
-from bwctl.values import TICKS_PER_SECOND, IPAddress, Kind, NTPTime, Role, TestSpec, ToolID
+from bwctl.limits.classes import LimitClass, Limits
+from bwctl.limits.denials import CLOCK_DENIAL, UNLIMITED, Denial, denial, exceeded, whole_seconds
+from bwctl.limits.starts import check_notice, check_start
+from bwctl.values import IPAddress, Kind, NTPTime, Role, TestSpec, ToolID
 
 OPEN_MODE: Final = 1
 """Bit of the open mode in the mask of the greeting (wire.md 2.1)."""
 
 UDP_DEFAULT_RATE: Final = 1_000_000
 """Rate in bit/s, per stream, that the testers use for UDP when none is given."""
-
-UNLIMITED: Final = 1 << 64
-"""What a request asks for that sets no bound itself."""
 
 PACED_TCP_TOOLS: Final = ToolID.IPERF3 | ToolID.NUTTCP
 """Testers that can keep a TCP stream below a rate (testers.md 6 to 9)."""
@@ -32,32 +30,12 @@ class Facts:
     role: Role  # part that our end plays
     fuzz: int  # padding F, in ticks
     now: NTPTime
-    start: NTPTime | None = None  # start asked for; None: see `check_notice`
-    local_start: datetime | None = None  # the same in local time; None: see `check_start`
+    start: NTPTime | None = None  # start asked for; None: see `starts.check_notice`
+    local_start: datetime | None = None  # the same in local time; None: see `starts`
     local_client: bool = False  # the control client is on this host
+    third_party: bool = False  # it is at neither end of the test
     clock_synchronised: bool = True
     allow_unsync: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """One limit that forbids a request."""
-
-    limit_class: str  # "": the daemon itself
-    limit: str
-    allowed: str
-    asked: str
-    text: str = ""  # in place of the usual words
-
-    def __str__(self) -> str:
-        usual = f"{self.limit}={self.allowed} of class {self.limit_class} (asked: {self.asked})"
-        return self.text or usual
-
-
-CLOCK_DENIAL: Final = Denial(
-    *("", "allow_unsync", "off", "on"),
-    text="this host's clock is not synchronised, and allow_unsync is not set",
-)
 
 
 def classify(
@@ -91,7 +69,7 @@ def offered_modes(
 def open_mode_denials(limit_class: LimitClass) -> list[Denial]:
     """The classes that forbid clients of a class to come without a key."""
     return [
-        _denial(bound, "allow_open_mode", True)
+        denial(bound, "allow_open_mode", True)
         for bound in limit_class.bounds("allow_open_mode")
         if not bound.allow_open_mode
     ]
@@ -102,7 +80,7 @@ def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
 
     Not in here, as they need more than the request: `pending` and `max_connections`
     (see `bwctl.limits.counts`), quotas (see `bwctl.limits.quota`), and the start that the
-    timetable finds (see `check_notice` and `check_start`).
+    timetable finds (see `bwctl.limits.starts`).
     """
     return [
         *_clock(facts),
@@ -117,43 +95,12 @@ def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
 
 def check_padding(limit_class: LimitClass, fuzz: int) -> list[Denial]:
     """The limits `max_time_error` that a padding F, in ticks, exceeds."""
-    return _exceeded(limit_class, "max_time_error", _whole_seconds(fuzz))
-
-
-def check_notice(limit_class: LimitClass, now: NTPTime, start: NTPTime) -> list[Denial]:
-    """The limits `event_horizon` that forbid a start as too far ahead."""
-    return _exceeded(limit_class, "event_horizon", _whole_seconds(start - now))
-
-
-def check_start(limit_class: LimitClass, local: datetime) -> list[Denial]:
-    """The limits `hours` and `days` that forbid a test to start at a time of this host."""
-    day, time = DAYS[local.weekday()], local.strftime("%H:%M")
-    return [
-        Denial(bound.name, limit, format_value(limit, getattr(bound, limit)), asked)
-        for limit, holds, asked in (("hours", has_hour, time), ("days", has_day, day))
-        for bound in limit_class.bounds(limit)
-        if not holds(getattr(bound, limit), local)
-    ]
-
-
-def horizon(limit_class: LimitClass) -> int | None:
-    """Seconds from now to the latest start that class and ancestors allow; None: no limit."""
-    bounds = (bound.event_horizon for bound in limit_class.bounds("event_horizon"))
-    return min(filter(None, bounds), default=None)
+    return exceeded(limit_class, "max_time_error", whole_seconds(fuzz))
 
 
 def minimum_ttl(limit_class: LimitClass) -> int:
     """Least first TTL of a trace; to be put into requests that give none. 0: as they like."""
     return max(bound.minimum_ttl for bound in limit_class.bounds("minimum_ttl"))
-
-
-def _denial(bound: LimitClass, limit: str, asked: Value) -> Denial:
-    allowed = format_value(limit, getattr(bound, limit))
-    return Denial(bound.name, limit, allowed, _format_asked(limit, asked))
-
-
-def _format_asked(limit: str, asked: Value) -> str:
-    return "unlimited" if asked == UNLIMITED else format_value(limit, asked)
 
 
 def _clock(facts: Facts) -> Iterator[Denial]:
@@ -166,17 +113,7 @@ def _clock(facts: Facts) -> Iterator[Denial]:
 
 def _upper_bounds(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
     for limit, measure in _MEASURES.items():
-        yield from _exceeded(limit_class, limit, measure(facts))
-
-
-def _exceeded(limit_class: LimitClass, limit: str, asked: int) -> list[Denial]:
-    bounds = limit_class.bounds(limit) if asked else ()
-    return [_denial(one, limit, asked) for one in bounds if 0 < getattr(one, limit) < asked]
-
-
-def _whole_seconds(ticks: int) -> int:
-    """Seconds, rounded up; none for a time that has passed."""
-    return max(0, -(-ticks // TICKS_PER_SECOND))
+        yield from exceeded(limit_class, limit, measure(facts))
 
 
 def _streams(facts: Facts) -> int:
@@ -206,7 +143,7 @@ def _tcp_rate(facts: Facts) -> int:
 
 _MEASURES: Final[Mapping[str, Callable[[Facts], int]]] = {
     "duration": lambda facts: facts.spec.seconds,
-    "max_time_error": lambda facts: _whole_seconds(facts.fuzz),
+    "max_time_error": lambda facts: whole_seconds(facts.fuzz),
     "bandwidth": _udp_rate,
     "rate_tcp": _tcp_rate,
     "max_streams": _streams,
@@ -221,7 +158,7 @@ def _permissions(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
     for permission in _needed(facts):
         for bound in limit_class.bounds(permission):
             if not bound.allows(permission):
-                yield _denial(bound, bound.governing(permission), True)
+                yield denial(bound, bound.governing(permission), True)
 
 
 def _needed(facts: Facts) -> Iterator[str]:
@@ -230,6 +167,8 @@ def _needed(facts: Facts) -> Iterator[str]:
     yield f"allow_{spec.kind.value}"
     if spec.kind is Kind.THROUGHPUT:
         yield "allow_udp" if spec.udp else "allow_tcp"
+    if facts.third_party:
+        yield "allow_third_party"
     if spec.no_server_endpoint and facts.role is Role.CLIENT and not facts.local_client:
         yield "allow_no_endpoint"
 
@@ -237,7 +176,7 @@ def _needed(facts: Facts) -> Iterator[str]:
 def _testers(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
     for bound in limit_class.bounds("testers"):
         if bound.testers and not bound.testers & facts.spec.tool:
-            yield _denial(bound, "testers", facts.spec.tool)
+            yield denial(bound, "testers", facts.spec.tool)
 
 
 def _first_ttl(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
@@ -246,4 +185,4 @@ def _first_ttl(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
     if first and facts.role is facts.spec.sender:
         for bound in limit_class.bounds("minimum_ttl"):
             if first < bound.minimum_ttl:
-                yield _denial(bound, "minimum_ttl", first)
+                yield denial(bound, "minimum_ttl", first)

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 from bwctl.limits.addresses import unmapped
 from bwctl.limits.classes import LimitClass
-from bwctl.limits.policy import UDP_DEFAULT_RATE, Denial
+from bwctl.limits.denials import Denial
+from bwctl.limits.policy import UDP_DEFAULT_RATE
 from bwctl.values import IPAddress, Kind, Report, TestSpec
 
 HOUR_S: Final = 3600

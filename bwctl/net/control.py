@@ -263,6 +263,7 @@ class ControlProtocol(Carrier):
             limit_class=limit_class,
             rtt=self._rtt,
             local_client=self._is_local(),
+            third_party=self._is_third_party(request),
             client=self._client_name(),
             objections=objections,
             requester=requester(self._peer, self._user, self._names),
@@ -290,6 +291,11 @@ class ControlProtocol(Carrier):
     def _is_local(self) -> bool:
         host = getattr(self.transport.getHost(), "host", None)
         return host is None or self._peer == plain_address(host)
+
+    def _is_third_party(self, request: TestRequest) -> bool:
+        """Whether the client has others test: it is at neither end, by its address."""
+        ends = (request.spec.client, request.spec.server)
+        return self._peer not in ends and not self._is_local()
 
     def _new_sid(self, request: TestRequest) -> SID:
         """The server daemon makes the id, the client daemon takes it as told (wire.md 5)."""

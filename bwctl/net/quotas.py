@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bwctl.limits.classes import LimitClass
-from bwctl.limits.policy import Denial
+from bwctl.limits.denials import Denial
 from bwctl.limits.quota import Cost, Holding, Ledger, Row, cost_of, quota_denials
 from bwctl.net.clock import IClock
 from bwctl.values import TestSpec, unix_from_ntp

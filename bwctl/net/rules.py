@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bwctl.control import timing
-from bwctl.limits import policy
+from bwctl.limits import policy, starts
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.counts import pending_denials
 from bwctl.net.clock import local_time
@@ -24,6 +24,7 @@ class Application:
     limit_class: LimitClass
     rtt: float  # bound of the round trip to the control client, seconds
     local_client: bool
+    third_party: bool  # the control client is at neither end of the test
     client: str  # for the log
     objections: Sequence[str] = ()  # of the site's own policy
     requester: str = ""  # whose quotas count (bwctl.limits.quota)
@@ -45,6 +46,7 @@ class Rules:
             now=host.clock.now(),
             local_start=local_time(max(host.clock.now(), application.request.time)),
             local_client=application.local_client,
+            third_party=application.third_party,
             clock_synchronised=host.clock.synchronised(),
             allow_unsync=host.allow_unsync,
         )
@@ -72,12 +74,12 @@ class Rules:
     def outside(self, application: Application, start: NTPTime) -> list[str]:
         """Why a test may not start at a time, or now if that is past: hours and days."""
         local = local_time(max(self._host.clock.now(), start))
-        return [str(one) for one in policy.check_start(application.limit_class, local)]
+        return [str(one) for one in starts.check_start(application.limit_class, local)]
 
     def latest(self, application: Application, now: NTPTime) -> NTPTime | None:
         """The latest start that the client wants and its class allows; None: any."""
         bounds = [application.request.latest] if application.request.latest else []
-        horizon = policy.horizon(application.limit_class)
+        horizon = starts.horizon(application.limit_class)
         if horizon is not None:
             bounds.append(NTPTime(now + ticks(horizon)))
         return min(bounds, default=None)
@@ -90,4 +92,4 @@ class Rules:
         return reasons or ["no free time up to the end of the calendar"]
 
     def _too_far(self, application: Application, now: NTPTime, start: NTPTime) -> list[str]:
-        return [str(one) for one in policy.check_notice(application.limit_class, now, start)]
+        return [str(one) for one in starts.check_notice(application.limit_class, now, start)]

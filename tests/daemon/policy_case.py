@@ -64,6 +64,8 @@ class PolicyTestCase(SynchronousTestCase):
         fields: dict[str, Any] = {"server": ADDRESS, "client": "127.0.0.71", **asked, **more}
         start = fields.pop("at", NTPTime(now.time + ticks(fields.pop("ahead", 900))))
         fields.pop("ahead", None)
+        if fields.pop("own", False):
+            fields["client"] = client.socket.getsockname()[0]
         padding = fields.pop("padding", 0)
         if padding:
             error = ticks(padding) - OVERRUN - now.error.ticks

@@ -17,7 +17,8 @@ LATENCY_NAME, TRACE_NAME = (str(tool.name).lower().replace("_", "-") for tool in
 Ask = Mapping[str, Any]
 """Fields of a request that differ from 5 s of iperf3 in a quarter of an hour; besides them
 
-ahead: seconds from now to the start; at: the start itself; padding: F, in seconds.
+ahead: seconds from now to the start; at: the start itself; padding: F, in seconds; own: whether
+the control client is the other end of the test.
 """
 
 
@@ -167,12 +168,13 @@ ROWS = (
     _switch("allow_throughput", (PING, TRACED), (_ask(), _udp()), other="allow_udp=on"),
     _switch("allow_latency", (_ask(), TRACED), (PING,)),
     _switch("allow_trace", (_ask(), PING), (TRACED,)),
+    _switch("allow_third_party", (_ask(own=True), _ask(own=True, tool=LATENCY)), (_ask(), TRACED)),
     _switch("allow_no_endpoint", (_ask(), _ask(role=Role.CLIENT)), (_alone(), _alone(duration=1))),
 )
 
 
-def rows_of_time(now: datetime) -> tuple[Row, Row]:
-    """The limits `hours` and `days`, with bounds that lie ahead of a local time."""
+def rows_of_time(now: datetime) -> tuple[Row, ...]:
+    """Hours, days and dates, with bounds that lie ahead of a local time."""
 
     def at(local: datetime, seconds: float = 0.0) -> Ask:
         return _ask(at=ntp_from_unix(local.timestamp() + seconds))
@@ -196,4 +198,16 @@ def rows_of_time(now: datetime) -> tuple[Row, Row]:
         failing=((at(midnight, -0.01), DAYS[day - 1]), (at(after), DAYS[after.weekday()])),
         lifted="days=mon-sun",
     )
-    return hours, days
+    first = Row(
+        limit=f"first_day={midnight:%Y-%m-%d}",
+        passing=(at(midnight), at(after)),
+        failing=((at(midnight, -0.01), f"{midnight - timedelta(days=1):%Y-%m-%d}"),),
+        lifted="first_day=2000-01-01",
+    )
+    last = Row(
+        limit=f"last_day={midnight:%Y-%m-%d}",
+        passing=(at(after, -0.01), _ask()),
+        failing=((at(after), f"{after:%Y-%m-%d}"),),
+        lifted="last_day=2999-12-31",
+    )
+    return hours, days, first, last

@@ -16,7 +16,8 @@ from bwctl.daemon.config_options import TOOLS, Option, option_table
 from bwctl.daemon.config_values import FACILITIES, PRIORITIES
 from bwctl.daemon.log import ACCESS_EVENTS
 from bwctl.daemon.tap import Options
-from bwctl.limits.classes import LIMITS, TESTERS, LimitClass, format_value
+from bwctl.limits.classes import LIMITS, LimitClass
+from bwctl.limits.written import TESTERS, format_value
 
 MANUALS = Path(bwctl.__file__).parent.parent / "doc" / "man"
 BWCTLD, CONF, LIMITS_PAGE = "bwctld.8", "bwctl-server.conf.5", "bwctl-server.limits.5"

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.errors import ConfigurationError
-from bwctl.limits.classes import LIMITS, Limits, format_value
+from bwctl.limits.classes import LIMITS, Limits
 from bwctl.limits.keys import parse_keys
 from bwctl.limits.parser import parse_limits
 from bwctl.limits.policy import classify
+from bwctl.limits.written import format_value
 from bwctl.values import ToolID
 from tests.limits import QUIET
 from tests.limits.examples import LAB_LIMITS, OUR_GUEST, PUBLIC_KEYS, PUBLIC_LIMITS
@@ -84,6 +85,9 @@ class FileTests(SynchronousTestCase):
             ("limit a with bandwidth=1z", 1, "more than"),
             ("limit a with allow_udp=yes", 1, "neither on nor off"),
             ("limit a with allow_udp=1", 1, "neither on nor off"),
+            ("limit a with first_day=2027-02-29", 1, "not in the calendar"),
+            ("limit a with last_day=20270131", 1, "not a date such as"),
+            ("limit a with first_day=0", 1, "not a date such as"),
             ("limit a with testers=iperf3+pong", 1, "did you mean 'ping'"),
             ("limit a with testers=iperf3+", 1, "unknown tester ''"),
             ("limit", 1, "needs a class"),
@@ -210,6 +214,13 @@ class InheritanceTests(SynchronousTestCase):
                 self.assertEqual(getattr(load(text, strict).classes["b"], name), 20)
                 self.assertIn(f"{name}=30 is more than the 20", warnings(text, strict)[0])
 
+    def test_later_last_day(self) -> None:
+        """A last day after the parent's is cut to it, and told as a date."""
+        text = "limit a with last_day=2027-01-31\nlimit b with parent=a, last_day=2027-02-01"
+        self.assertIn("last_day=2027-02-01 is more than the 2027-01-31", warnings(text)[0])
+        limits = load(text)
+        self.assertEqual(limits.classes["b"].last_day, limits.root.last_day)
+
     def test_not_too_large(self) -> None:
         """Equal, smaller and 0 pass in silence, and so does anything under a parent without."""
         for parent, child in [(20, 20), (20, 19), (20, 0), (0, 30)]:
@@ -230,6 +241,8 @@ class InheritanceTests(SynchronousTestCase):
         ("event_horizon=60", "event_horizon=0"),
         ("minimum_ttl=3", "minimum_ttl=2"),
         ("minimum_ttl=3", "minimum_ttl=0"),
+        ("first_day=2027-02-01", "first_day=2027-01-31"),
+        ("allow_third_party=off", "allow_third_party=on"),
         ("testers=ping", "testers=ping+iperf3"),
     )
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.errors import ConfigurationError
-from bwctl.limits.classes import format_value
+from bwctl.limits.denials import Denial
 from bwctl.limits.parser import parse_limits
 from bwctl.limits.periods import (
     DAYS,
@@ -19,7 +19,8 @@ from bwctl.limits.periods import (
     write_days,
     write_hours,
 )
-from bwctl.limits.policy import Denial, check_start
+from bwctl.limits.starts import check_start
+from bwctl.limits.written import format_value
 from tests.limits import QUIET
 from tests.limits.test_policy import denials, facts, last_of
 
@@ -160,6 +161,22 @@ class StartTests(SynchronousTestCase):
                 Denial("c1", "days", "mon-fri", "sat"),
                 Denial("c0", "days", "mon-fri", "sat"),
             ],
+        )
+
+    def test_dates(self) -> None:
+        """The first and the last day belong to the time in between."""
+        inside = last_of("first_day=2026-11-23, last_day=2026-11-24")
+        for day, time, limits in (
+            ("mon", "0:00:00", []),
+            ("tue", "23:59:59.9", []),
+            ("wed", "0:00", ["last_day"]),
+        ):
+            found = check_start(inside, at(day, time))
+            self.assertEqual([one.limit for one in found], limits, (day, time))
+        sunday = MONDAY - timedelta(microseconds=1)
+        self.assertEqual(
+            [str(one) for one in check_start(inside, sunday)],
+            ["first_day=2026-11-23 of class c0 (asked: 2026-11-22)"],
         )
 
     def test_with_the_others(self) -> None:

@@ -14,19 +14,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.limits.classes import LIMITS, LimitClass, Limits, Sense
 from bwctl.limits.counts import connection_denials, pending_denials
+from bwctl.limits.denials import Denial
 from bwctl.limits.keys import parse_keys
 from bwctl.limits.parser import parse_limits
 from bwctl.limits.policy import (
-    Denial,
     Facts,
     check,
-    check_notice,
     check_padding,
-    horizon,
     minimum_ttl,
     offered_modes,
     open_mode_denials,
 )
+from bwctl.limits.starts import check_notice, horizon
 from bwctl.values import NTPTime, Role, TestSpec, ToolID, ticks
 from tests.limits import QUIET
 from tests.limits.examples import PUBLIC_KEYS, PUBLIC_LIMITS
@@ -42,7 +41,7 @@ def spec(tool: ToolID = ToolID.IPERF3, **fields: Any) -> TestSpec:
 def facts(tool: ToolID = ToolID.IPERF3, **fields: Any) -> Facts:
     """Facts from fields of either Facts or TestSpec."""
     names = ("role", "fuzz", "start", "local_client", "clock_synchronised", "allow_unsync")
-    names += ("local_start",)
+    names += ("local_start", "third_party")
     own = {name: fields.pop(name) for name in names if name in fields}
     defaults = {"role": Role.CLIENT, "fuzz": ticks(1.7), "now": NOW}
     return Facts(spec=spec(tool, **fields), **{**defaults, **own})
@@ -181,6 +180,12 @@ BOUNDS: list[tuple[str, str, list[Facts], list[Facts]]] = [
     ),
     ("allow_latency=off", "", [facts(), facts(TRACE)], [facts(PING), facts(OWAMP)]),
     ("allow_trace=off", "", [facts(), facts(PING)], [facts(TRACE), facts(TRACEPATH)]),
+    (
+        "allow_third_party=off",
+        "",
+        [facts(), facts(PING)],
+        [facts(third_party=True), facts(TRACE, third_party=True)],
+    ),
     (
         "allow_no_endpoint=off",
         "",
@@ -335,6 +340,8 @@ VALUES = {
     "testers": ("iperf3", "ping+iperf3", "traceroute"),
     "hours": ("8-12", "10-22", "0-24"),
     "days": ("mon", "mon-fri", "mon-sun"),
+    "first_day": ("2026-11-23", "2026-11-25"),
+    "last_day": ("2026-11-23", "2026-12-25"),
     **{name: ("on", "off") for name, sense in LIMITS.items() if sense is Sense.PERMISSION},
 }
 A_CLASS = st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in VALUES.items()})
@@ -347,6 +354,7 @@ SOME_FACTS = st.builds(
     parallel=st.sampled_from([0, 1, 5]),
     first_ttl=st.integers(0, 6),
     no_server_endpoint=st.booleans(),
+    third_party=st.booleans(),
     fuzz=st.sampled_from([ticks(1.7), ticks(2.5)]),
     start=st.sampled_from([None, NTPTime(NOW + ticks(30)), NTPTime(NOW + ticks(61))]),
     local_start=st.sampled_from([None, datetime(2026, 11, 23, 9), datetime(2026, 11, 28, 23)]),
