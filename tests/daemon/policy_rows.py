@@ -136,7 +136,7 @@ ROWS = (
     Row(
         limit="event_horizon=60",
         passing=(_ask(ahead=59.5), _ask(ahead=30), _ask(tool=TRACE, ahead=59.5)),
-        failing=((_ask(ahead=62.5), "63"), (_ask(tool=LATENCY, ahead=999.5), "1000")),
+        failing=((_ask(ahead=62.99), "63"), (_ask(tool=LATENCY, ahead=999.99), "1000")),
         busy=True,
     ),
     Row(

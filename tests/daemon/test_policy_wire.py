@@ -124,7 +124,7 @@ class FixedLimitTests(PolicyTestCase):
             ):
                 self.assertIn(f"{limit} (asked: {told})", line)
             self.assertNotIn("event_horizon", line)
-            self.ask(client, {"ahead": 120.5, "duration": 11})
+            self.ask(client, {"ahead": 120.99, "duration": 11})
             line = self.last("reservation.refused")
             for limit, told in (
                 ("duration=10 of class low", "11"),

@@ -105,7 +105,7 @@ class DropTests(SynchronousTestCase):
         pid_file = f"--pidfile={var}/twistd.pid"
         done = self.unshared(str(self.bin / "twistd"), pid_file, "bwctld", "-c", str(conf))
         self.assertEqual(done.returncode, 0, done.stdout)
-        known = until(lambda: "tester.all_known" in self.log(), 30)
+        known = until(lambda: "tester.all_known" in self.log(), 60)
         self.assertTrue(known, done.stdout + self.log())
         self.pid = int((var / "bwctl-server.pid").read_text())
         self.addCleanup(self.kill, self.pid)
