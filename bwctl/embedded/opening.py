@@ -36,7 +36,7 @@ def open_streams(options: Options) -> tuple[list[socket.socket], Response]:
     connections: list[socket.socket] = []
     try:
         for _ in range(options.streams):
-            connections.append(connect(options))
+            connections.append(connect(options, options.window))
         return connections, _agreed([negotiate(one, options) for one in connections])
     except BaseException:
         for connection in connections:
@@ -44,8 +44,8 @@ def open_streams(options: Options) -> tuple[list[socket.socket], Response]:
         raise
 
 
-def connect(options: Options) -> socket.socket:
-    """A connection that the server has greeted.
+def connect(options: Options, window: int) -> socket.socket:
+    """A connection that the server has greeted; its buffers have `window` octets, 0: any.
 
     Raises:
         OSError: no connection.
@@ -55,7 +55,7 @@ def connect(options: Options) -> socket.socket:
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.settimeout(options.timeout)
-        _prepare(connection, options)
+        _prepare(connection, options, window)
         connection.connect(target)
         _read_greeting(connection)
     except BaseException:
@@ -64,8 +64,8 @@ def connect(options: Options) -> socket.socket:
     return connection
 
 
-def _prepare(connection: socket.socket, options: Options) -> None:
-    sockets.set_window(connection, options.window)
+def _prepare(connection: socket.socket, options: Options, window: int) -> None:
+    sockets.set_window(connection, window)
     sockets.set_tos(connection, options.tos)
     if options.mss:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, options.mss)
@@ -76,12 +76,17 @@ def _prepare(connection: socket.socket, options: Options) -> None:
 def _read_greeting(connection: socket.socket) -> None:
     octets = b""
     while len(octets) < len(GREETING):
-        octets += _receive(connection, len(GREETING) - len(octets))
+        octets += receive(connection, len(GREETING) - len(octets))
     if not check_greeting(octets):
         raise Refused(printable(connection.recv(MAX_REASON)) or "no reason given")
 
 
-def _receive(connection: socket.socket, size: int) -> bytes:
+def receive(connection: socket.socket, size: int) -> bytes:
+    """Some octets of the server, before the test.
+
+    Raises:
+        OSError, ProtocolError: there are none.
+    """
     octets = connection.recv(size)
     if not octets:
         raise ProtocolError("the server closed the connection before the test")
@@ -97,7 +102,7 @@ def negotiate(connection: socket.socket, options: Options) -> Response:
     proposal = TCPProposal(options.window or DEFAULT_WINDOW, options.block)
     connection.sendall(proposal.encode())
     collector = Collector(MAX_RESPONSE)
-    while (text := collector.feed(_receive(connection, MAX_RESPONSE))) is None:
+    while (text := collector.feed(receive(connection, MAX_RESPONSE))) is None:
         pass
     return parse_response(text)
 

@@ -47,12 +47,16 @@ class TCPProposal(NamedTuple):
 
 
 class UDPProposal(NamedTuple):
-    """What a client wants of a UDP test; understood, so that it can be refused properly."""
+    """What a client wants of a UDP test. Not judged yet: see datagrams.py."""
 
     client_port: int
     packet_size: int  # octets, with IP and UDP headers
     rate: int  # packets per 1000 s
     packets: int
+
+    def encode(self) -> bytes:
+        """The octets of the proposal."""
+        return b"%s:u:%d:%d:%d:%d+" % (VERSION, *self)
 
 
 class Response(NamedTuple):
@@ -103,11 +107,11 @@ def parse_proposal(text: bytes) -> TCPProposal | UDPProposal:
     if version != VERSION:
         raise ProtocolError(f"not thrulay/2: {quoted(text)}")
     if kind == b"t":
-        window, block = _numbers(numbers, 2)
-        _check(window, 0, MAX_WINDOW)
+        window, block = split_numbers(numbers, 2)
+        check_range(window, 0, MAX_WINDOW)
         return TCPProposal(window, block)
     if kind == b"u":
-        return UDPProposal(*_numbers(numbers, 4))
+        return UDPProposal(*split_numbers(numbers, 4))
     raise ProtocolError(f"unknown type of test: {quoted(text)}")
 
 
@@ -119,9 +123,9 @@ def parse_response(text: bytes) -> Response:
     """
     if not text.endswith(b"+"):
         raise ProtocolError("response without '+'")
-    window, block = _numbers(text[:-1], 2)
-    _check(window, MIN_WINDOW, MAX_WINDOW)
-    _check(block, MIN_BLOCK, MAX_BLOCK)
+    window, block = split_numbers(text[:-1], 2)
+    check_range(window, MIN_WINDOW, MAX_WINDOW)
+    check_range(block, MIN_BLOCK, MAX_BLOCK)
     return Response(window, block)
 
 
@@ -159,7 +163,12 @@ def quoted(octets: bytes) -> str:
     return repr(octets[:40])
 
 
-def _numbers(text: bytes, count: int) -> list[int]:
+def split_numbers(text: bytes, count: int) -> list[int]:
+    """Unsigned numbers of 32 bits with ":" between them.
+
+    Raises:
+        ProtocolError: not that many; not digits; out of range.
+    """
     fields = text.split(b":")
     if len(fields) != count:
         raise ProtocolError(f"{count} numbers expected: {quoted(text)}")
@@ -170,10 +179,15 @@ def _number(field: bytes) -> int:
     if not field.isdigit() or len(field) > _MAX_DIGITS:  # isdigit: ASCII only, for bytes
         raise ProtocolError(f"not a number: {quoted(field)}")
     number = int(field)
-    _check(number, 0, _MAX_NUMBER)
+    check_range(number, 0, _MAX_NUMBER)
     return number
 
 
-def _check(number: int, low: int, high: int) -> None:
+def check_range(number: int, low: int, high: int) -> None:
+    """Refuse a number that is not in a range.
+
+    Raises:
+        ProtocolError: it is not.
+    """
     if not low <= number <= high:
         raise ProtocolError(f"{number} is not in {low} .. {high}")

@@ -1,4 +1,4 @@
-"""One stream of the server, and the figures of all of them.
+"""One TCP stream of the server, and the figures of all of them.
 
 Source: thrulay.md sections 3.3, 3.6 and 6.2.
 """
@@ -10,32 +10,27 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bwctl.embedded import protocol, report
+from bwctl.embedded import report
 from bwctl.embedded.echo import header_pieces
-from bwctl.embedded.options import Options, nanoseconds
-from bwctl.embedded.protocol import Collector
+from bwctl.embedded.options import MAX_INTERVALS, Options, nanoseconds
 from bwctl.embedded.stats import Marks
 
 
 class ReceivingStream:
-    """One admitted connection: first its proposal, then its blocks."""
+    """One connection whose blocks come.
 
-    def __init__(self, connection: socket.socket, peer: str) -> None:
+    Args:
+        block: octets.
+    """
+
+    def __init__(self, connection: socket.socket, peer: str, block: int) -> None:
         self.connection = connection
         self.peer = peer
-        self.collector = Collector(protocol.MAX_PROPOSAL)
-        self.heard_at = self.admitted_at = time.monotonic_ns()
-        self.answered_at = 0  # 0: no response yet
-        self.block = 0
+        self.heard_at = self.answered_at = time.monotonic_ns()
         self.octets = 0
         self.pending = b""  # echoes that the kernel did not take yet; no more than of one read
+        self._block = block
         self._position = 0  # in the current block
-
-    def answer(self, response: protocol.Response) -> bool:
-        """Send the response; blocks may come from now on. False if the client is gone."""
-        self.block = response.block
-        self.answered_at = self.heard_at = time.monotonic_ns()
-        return send_whole(self.connection, response.encode())
 
     def receive(self, buffer: memoryview) -> bool:
         """Read a chunk and return its headers; False at the end of the stream."""
@@ -49,8 +44,8 @@ class ReceivingStream:
             return False
         self.heard_at = time.monotonic_ns()
         self.octets += count
-        pieces = header_pieces(buffer[:count], self._position, self.block)
-        self._position = (self._position + count) % self.block
+        pieces = header_pieces(buffer[:count], self._position, self._block)
+        self._position = (self._position + count) % self._block
         if not pieces:
             return True
         self.pending = b"".join(pieces)
@@ -108,7 +103,8 @@ class ReceiverFigures:
         start, self._begun_at = self._begun_at, (now - self.marks.zero) / 1e9
         entry = report.entry(start, self._begun_at, octets - self._cut)
         self._cut = octets
-        self.intervals.append(entry)
+        if len(self.intervals) < MAX_INTERVALS:
+            self.intervals.append(entry)
         self._write(report.server_line(entry, final=False))
 
     def conclude(self, heard_at: int, octets: int) -> dict[str, Any]:
@@ -123,11 +119,3 @@ class ReceiverFigures:
         total = report.entry(0.0, seconds, octets - self._zero)
         self._write(report.server_line(total, final=True))
         return total
-
-
-def send_whole(connection: socket.socket, octets: bytes) -> bool:
-    """Send a few octets on a new connection, whose buffer has room for them."""
-    try:
-        return connection.send(octets) == len(octets)
-    except OSError:
-        return False

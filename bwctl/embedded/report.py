@@ -67,6 +67,33 @@ def server_line(entry: dict[str, Any], final: bool) -> str:
     return _figures(ALL, entry, final)
 
 
+def udp_header() -> str:
+    """Names of the columns of a UDP test's lines."""
+    return "#(ID) begin, s   end, s   Mb/s  packets     lost  jitter,ms"
+
+
+def udp_client_header(facts: dict[str, Any], rate: int, seconds: float) -> list[str]:
+    """A UDP client's first lines, from the facts of `#json`; rate in packets per 1000 s."""
+    return [
+        f"# packet size = {facts['packet_size']}B; UDP send buffer = {facts['buffer']}B",
+        f"# {facts['planned']} packets, {rate / 1000:g} in a second; {facts['schedule']} schedule",
+        f"# test duration = {seconds:g}s",
+        "#(ID) begin, s   end, s   Mb/s  packets sent",
+    ]
+
+
+def udp_client_line(entry: dict[str, Any], final: bool) -> str:
+    """A span of a UDP test at the client."""
+    return _figures(ALL, entry, final) + f" {entry['packets']:8}"
+
+
+def udp_line(entry: dict[str, Any], final: bool) -> str:
+    """A span of a UDP test at the server: packets sent, as far as it knows, and lost."""
+    jitter = entry["jitter_us"]
+    spread = "inf" if jitter is None else f"{jitter / 1000:.3f}"
+    return _figures(ALL, entry, final) + f" {entry['packets']:8} {entry['lost']:8} {spread:>10}"
+
+
 def _figures(stream: int | str, entry: dict[str, Any], final: bool) -> str:
     mbps = entry["bits_per_second"] / 1e6
     mark = "#" if final else " "

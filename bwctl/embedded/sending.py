@@ -12,15 +12,12 @@ import time
 
 from bwctl.embedded import sockets
 from bwctl.embedded.echo import HEADER_FORMAT, EchoChecker
+from bwctl.embedded.failures import ServerGone
 from bwctl.embedded.stats import Histogram
 
 BATCH = 512 << 10  # octets: as many blocks go into one system call, one at least
 TURN = 1 << 20  # octets that a stream may send before the others and the echoes get their turn
 ECHO_BUFFER = 64 << 10
-
-
-class ServerGone(Exception):
-    """The server closed a connection in mid-test, or is silent."""
 
 
 class SendingStream:

@@ -1,11 +1,14 @@
-"""Sockets of the embedded tester: addresses, windows, and what the kernel knows of a connection."""
+"""Sockets of the embedded tester: addresses, buffers, and what the kernel knows of a connection."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import struct
+import sys
+import time
 from typing import Any
 
 from bwctl.embedded.protocol import MIN_WINDOW
@@ -14,6 +17,12 @@ _IP_MTU = 14  # linux/in.h
 _IPV6_MTU = 24
 _TCP_INFO_SIZE = 104
 _TOTAL_RETRANS = struct.Struct("100xI")  # linux/tcp.h, struct tcp_info, tcpi_total_retrans
+
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h
+_TIMESPEC = struct.Struct("@ll")
+_NOTE = (socket.SOL_SOCKET, SO_TIMESTAMPNS, _TIMESPEC.size)
+NOTE_SPACE = socket.CMSG_SPACE(_TIMESPEC.size)  # octets of ancillary data per datagram
+DATAGRAM_BUFFER = 4 << 20  # octets, as in C
 
 Address = tuple[Any, ...]  # as socket has it: two items for IPv4, four for IPv6
 
@@ -52,6 +61,75 @@ def listen(address: str, port: int, window: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def receive_datagrams(address: str, port: int, window: int) -> socket.socket:
+    """A non-blocking socket for datagrams; where the kernel can it notes their time of arrival.
+
+    Raises:
+        OSError: the address or port is not to be had.
+    """
+    one = _datagram_socket(address, port)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window or DATAGRAM_BUFFER)
+        one.setblocking(False)
+        if sys.platform == "linux":
+            one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def send_datagrams(address: str, port: int, window: int, tos: int) -> socket.socket:
+    """A socket for datagrams from an address, and from a port if that is free.
+
+    Raises:
+        OSError: the address is not to be had.
+    """
+    try:
+        one = _datagram_socket(address, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        one = _datagram_socket(address, 0)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, window or DATAGRAM_BUFFER)
+        set_tos(one, tos)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def _datagram_socket(address: str, port: int) -> socket.socket:
+    family, target = resolve(address, port)
+    one = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(target)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def notes_arrivals(one: socket.socket) -> bool:
+    """Whether the kernel notes the times of arrival on a socket."""
+    try:
+        return bool(one.getsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS))
+    except OSError:
+        return False
+
+
+def arrival_ns(notes: list[tuple[int, int, bytes]]) -> int:
+    """Unix time, ns, that the kernel noted for a datagram; the present if it noted none."""
+    for level, kind, data in notes:
+        if (level, kind, len(data)) == _NOTE:
+            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            return int(seconds * 1_000_000_000 + nanoseconds)
+    return time.time_ns()
 
 
 def set_window(connection: socket.socket, window: int) -> None:

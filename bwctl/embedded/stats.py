@@ -1,4 +1,4 @@
-"""Round-trip times in bounded memory, and the moments at which figures are taken. Pure.
+"""Delays in bounded memory, and the moments at which figures are taken. Pure.
 
 Source: thrulay.md sections 5.3 and 5.4.
 """
@@ -11,13 +11,20 @@ _LARGEST = (1 << 50) - 1  # ns, 13 days: bounds the number of bins
 
 
 def bin_of(value: int) -> int:
-    """The bin of a value in ns; values below 256 have bins of their own."""
+    """The bin of a value in ns; values within +-255 have bins of their own.
+
+    Negative values, which clocks that disagree make of one-way delays, have the mirrored bins.
+    """
+    if value < 0:
+        return -bin_of(-value)
     shift = value.bit_length() - _BITS - 1
     return (shift << _BITS) + (value >> shift) if shift > 0 else value
 
 
 def value_of(number: int) -> int:
     """The middle of a bin, ns."""
+    if number < 0:
+        return -value_of(-number)
     shift = max((number >> _BITS) - 1, 0)
     return ((number - (shift << _BITS)) << shift) + ((1 << shift) >> 1)
 
@@ -25,25 +32,25 @@ def value_of(number: int) -> int:
 class Histogram:
     """Counts of durations in ns: exact minimum, mean and maximum, quantiles within 0.4 %."""
 
-    __slots__ = ("_bins", "_lowest", "count", "highest", "total")
+    __slots__ = ("_bins", "_highest", "_lowest", "count", "total")
 
     def __init__(self) -> None:
         self.count = 0
         self.total = 0
-        self.highest = 0
+        self._highest = -_LARGEST
         self._lowest = _LARGEST
         self._bins: dict[int, int] = {}
 
     def add(self, value: int, count: int = 1) -> None:
         """Count a duration, some times over; out of range counts as the end of the range."""
-        if not 0 <= value <= _LARGEST:
-            value = 0 if value < 0 else _LARGEST
+        if not -_LARGEST <= value <= _LARGEST:
+            value = _LARGEST if value > 0 else -_LARGEST
         number = bin_of(value)
         self._bins[number] = self._bins.get(number, 0) + count
         self.count += count
         self.total += value * count
-        if value > self.highest:
-            self.highest = value
+        if value > self._highest:
+            self._highest = value
         if value < self._lowest:
             self._lowest = value
 
@@ -53,13 +60,18 @@ class Histogram:
             self._bins[number] = self._bins.get(number, 0) + count
         self.count += other.count
         self.total += other.total
-        self.highest = max(self.highest, other.highest)
+        self._highest = max(self._highest, other._highest)
         self._lowest = min(self._lowest, other._lowest)
 
     @property
     def lowest(self) -> int:
         """ns; 0 if nothing was counted."""
         return self._lowest if self.count else 0
+
+    @property
+    def highest(self) -> int:
+        """ns; 0 if nothing was counted."""
+        return self._highest if self.count else 0
 
     @property
     def mean(self) -> float:

@@ -1,4 +1,4 @@
-"""The client role: sends blocks, reads their echoes, and measures. It has the result of a test.
+"""The client of a TCP test: sends blocks, reads their echoes, and has the result.
 
 One thread and one poll for all streams; sending and reading never wait for each other.
 Source: thrulay.md sections 3, 10 and 12.
@@ -13,21 +13,18 @@ from collections.abc import Callable
 from typing import Any
 
 from bwctl.embedded import report, sockets
+from bwctl.embedded.failures import ServerGone, Stopped, reason_of
 from bwctl.embedded.opening import open_streams
-from bwctl.embedded.options import Options, nanoseconds
+from bwctl.embedded.options import TCP, Options, nanoseconds
 from bwctl.embedded.protocol import ProtocolError, Refused, Response
-from bwctl.embedded.sending import SendingStream, ServerGone, linger
+from bwctl.embedded.sending import SendingStream, linger
 from bwctl.embedded.stats import NEVER, Histogram, Marks
 
 LINGER_S = 1.0  # for what is on its way at the end
 _LONGEST_POLL_NS = 500_000_000
 
 
-class Stopped(Exception):
-    """A signal asked us to end; its name is the text."""
-
-
-class Client:
+class TCPClient:
     """A test as the client sees it: `run` it, then `facts` has the figures.
 
     Args:
@@ -36,6 +33,7 @@ class Client:
 
     def __init__(self, options: Options, write: Callable[[str], None]) -> None:
         self.facts: dict[str, Any] = {
+            "protocol": TCP,
             "streams": options.streams,
             "duration": options.duration,
             "omit": options.omit,
@@ -53,7 +51,7 @@ class Client:
             self._open()
             return self._measure()
         except (OSError, ProtocolError) as error:
-            return _reason(error)
+            return reason_of(error)
         except Refused as error:
             return f"server said: {error}"
         finally:
@@ -84,7 +82,7 @@ class Client:
         try:
             self._exchange(marks)
         except (ServerGone, ProtocolError, OSError) as problem:
-            error = f"premature end of test: {_reason(problem)}"
+            error = f"premature end of test: {reason_of(problem)}"
         except Stopped as stop:
             error = f"stopped by {stop}"
         self._conclude(marks, time.monotonic_ns())
@@ -191,9 +189,3 @@ class Client:
                 linger(stream, end)
             except OSError:  # reset, or time is over: no figure depends on it
                 continue
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "the server does not answer in time"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,132 @@
+"""What arrived of a UDP test: loss, duplication, reordering, one-way delay. Pure.
+
+Source: thrulay.md sections 5.1 to 5.4.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bwctl.embedded.stats import Histogram
+
+MAX_REORDERING = 100  # of j-reordering, as in C
+
+_BITS = tuple(1 << bit for bit in range(8))
+
+
+class Arrivals:
+    """Datagrams of one test, in the order of their arrival, in memory of packets / 8 octets.
+
+    Delays are kept as differences from the first one: clocks that are seconds apart would
+    otherwise leave nothing of the jitter in the histogram's bins.
+
+    Args:
+        packets: agreed on; their numbers are 0 .. packets - 1.
+    """
+
+    def __init__(self, packets: int) -> None:
+        self.packets = packets
+        self.total = 0  # all with the right nonce
+        self.unique = 0
+        self.duplicates = 0
+        self.out_of_range = 0  # numbers that nobody agreed on
+        self.highest = -1  # number
+        self.reordered = [0] * MAX_REORDERING  # j-reordered packets, j = 1 first
+        self.base = 0  # ns, the first delay
+        self.delays = Histogram()  # of the current interval, ns above the base
+        self._all_delays = Histogram()
+        self._seen = bytearray(packets // 8 + 1)
+        self._ring = [0] * MAX_REORDERING  # the last numbers
+        self._next = 0  # place in the ring
+        self._cut = (0, -1)  # unique and highest at the start of the current interval
+
+    def add(self, number: int, delay: int) -> bool:
+        """Count a datagram; whether it is the first one of its number. Delay in ns."""
+        self.total += 1
+        if number >= self.packets:
+            self.out_of_range += 1
+            return False
+        at, bit = number >> 3, _BITS[number & 7]
+        if self._seen[at] & bit:
+            self.duplicates += 1
+            return False
+        self._seen[at] |= bit
+        if number < self._ring[self._next - 1]:
+            self._count_reordering(number)
+        if number > self.highest:
+            self.highest = number
+        if not self.unique:
+            self.base = delay
+        self.delays.add(delay - self.base)
+        self._ring[self._next] = number
+        self._next = (self._next + 1) % MAX_REORDERING
+        self.unique += 1
+        return True
+
+    def _count_reordering(self, number: int) -> None:
+        """Packets that came just before it and have greater numbers make it j-reordered."""
+        for back in range(1, min(self.unique, MAX_REORDERING) + 1):
+            if number > self._ring[self._next - back]:
+                return
+            self.reordered[back - 1] += 1
+
+    @property
+    def all_delays(self) -> Histogram:
+        """Of all intervals, ns above the base."""
+        everything = Histogram()
+        everything.merge(self._all_delays)
+        everything.merge(self.delays)
+        return everything
+
+    def unfinished(self) -> bool:
+        """Whether anything came since the last interval ended."""
+        return self._cut != (self.unique, self.highest)
+
+    def end_interval(self) -> dict[str, Any]:
+        """Figures since the last call; the packets of an interval are those it got further by."""
+        unique, highest = self._cut
+        self._cut = self.unique, self.highest
+        packets = self.highest - highest
+        received = self.unique - unique
+        low, _, high = self.delays.quartiles()
+        self._all_delays.merge(self.delays)
+        self.delays = Histogram()
+        return {
+            "packets": packets,
+            "received": received,
+            "lost": max(packets - received, 0),
+            "jitter_us": round((high - low) / 1000, 3),
+        }
+
+
+def loss_percent(sent: int, unique: int) -> float:
+    """Packets that did not come, in per cent of those sent."""
+    return 100 * (sent - unique) / sent if sent > unique else 0.0
+
+
+def duplication_percent(arrivals: Arrivals) -> float:
+    """Repeated packets in per cent of all that came."""
+    return 100 * arrivals.duplicates / arrivals.total if arrivals.total else 0.0
+
+
+def reordering_percent(arrivals: Arrivals, j: int = 1) -> float | None:
+    """j-reordered packets in per cent of those that could be; None if there are none of these."""
+    possible = arrivals.unique - j
+    return 100 * arrivals.reordered[j - 1] / possible if possible > 0 else None
+
+
+def delays_us(arrivals: Arrivals) -> dict[str, float] | None:
+    """One-way delays of what arrived, in microseconds, by the two clocks; None if nothing did."""
+    delays, base = arrivals.all_delays, arrivals.base
+    if not delays.count:
+        return None
+    values = {
+        "min": delays.lowest,
+        "mean": delays.mean,
+        "max": delays.highest,
+        "p25": delays.quantile(0.25),
+        "p50": delays.quantile(0.5),
+        "p75": delays.quantile(0.75),
+        "p95": delays.quantile(0.95),
+    }
+    return {name: round((value + base) / 1000, 3) for name, value in values.items()}

@@ -1,0 +1,118 @@
+"""Reads the line for programs at the end of thrulay's output. Source: testers.md 13."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeGuard
+
+from bwctl.testers.jsontext import decoded, mapping, sequence
+from bwctl.testers.reading import (
+    LARGEST,
+    MAX_INTERVALS,
+    Half,
+    clean,
+    count,
+    hint,
+    interval_of,
+    lines_of,
+    long_enough,
+    number,
+    rate,
+    report,
+    text_of,
+)
+from bwctl.values import Report, Role, TestSpec
+
+MARK: Final = "#json "  # begins the line with the result
+ALL_STREAMS: Final = 255
+
+_DELAYS: Final = {"min": "min", "mean": "mean", "median": "p50", "p95": "p95", "max": "max"}
+
+
+def read(output: bytes, spec: TestSpec, role: Role) -> Report:
+    """The Report of one end, from the last line that holds a result."""
+    text = text_of(output)
+    start = ("\n" + text).rfind("\n" + MARK)
+    result = decoded(text, start + len(MARK)) if start >= 0 else None
+    if result is None:
+        error = hint(lines_of(text)) or "no result found in the output"
+        return Report(tool="thrulay", error=error)
+    sent, received = halves(result, role)
+    streams = count(result.get("streams"))
+    return report(
+        "thrulay",
+        spec,
+        sent=sent,
+        received=received,
+        streams=ALL_STREAMS if streams is None else streams,
+        complaint=_text(result.get("error")),
+        version=_text(result.get("version")),
+        more={
+            "rtt_ms": _round_trips(mapping(result.get("rtt_us"))),
+            "mss": count(result.get("mss")) or None,
+            "duplicates": count(result.get("duplicates")),
+            "owd_ms": _one_way_delays(mapping(result.get("delay_us"))),
+        },
+        intervals=_intervals(spec, sequence(result.get("intervals"))),
+    )
+
+
+def halves(result: Mapping[str, Any], role: Role) -> tuple[Half | None, Half | None]:
+    """What was sent and what arrived; the client knows that from echoes or the server's report."""
+    if role is Role.SERVER:
+        return None, half(result)
+    sent = {key: result.get(key) for key in ("seconds", "retransmits")}
+    return half({**sent, "bytes": result.get("sent_bytes")}), half(result)
+
+
+def half(block: Mapping[str, Any]) -> Half | None:
+    """What the whole result, or an interval, counted."""
+    octets = count(block.get("bytes"))
+    start, end = number(block.get("start")) or 0.0, number(block.get("end"))
+    seconds = number(block.get("seconds")) if end is None else max(0.0, end - start)
+    if octets is None or seconds is None:
+        return None
+    jitter = number(block.get("jitter_us"))
+    return Half(
+        octets=octets,
+        seconds=seconds,
+        bits_per_second=rate(octets, seconds),
+        retransmits=count(block.get("retransmits")),
+        jitter_ms=None if jitter is None else jitter / 1000,
+        lost=count(block.get("lost")),
+        packets=count(block.get("packets")),
+        out_of_order=count(block.get("out_of_order")),
+    )
+
+
+def _text(value: object) -> str | None:
+    """A string that is not empty, cleaned."""
+    return clean(value) or None if isinstance(value, str) else None
+
+
+def _round_trips(microseconds: Mapping[str, Any]) -> dict[str, float] | None:
+    """The round trips in milliseconds."""
+    found = {name: number(microseconds.get(name)) for name in ("min", "mean", "max")}
+    return {name: value / 1000 for name, value in found.items() if value is not None} or None
+
+
+def _one_way_delays(microseconds: Mapping[str, Any]) -> dict[str, float] | None:
+    """The one-way delays in milliseconds; clocks that disagree make negative ones."""
+    found = ((name, microseconds.get(key)) for name, key in _DELAYS.items())
+    return {name: value / 1000 for name, value in found if _is_finite(value)} or None
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -LARGEST < value < LARGEST
+
+
+def _intervals(spec: TestSpec, entries: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """The intervals without the fragment at the end of a server's."""
+    blocks = [mapping(entry) for entry in entries[:MAX_INTERVALS]]
+    return [
+        interval_of(number(block.get("start")) or 0.0, number(block.get("end")) or 0.0, counted)
+        for block in blocks
+        if (counted := half(block)) is not None and long_enough(spec, counted.seconds)
+    ]
