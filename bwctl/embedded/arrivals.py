@@ -5,6 +5,7 @@ Source: thrulay.md sections 5.1 to 5.4.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bwctl.embedded.stats import Histogram
@@ -36,37 +37,42 @@ class Arrivals:
         self.delays = Histogram()  # of the current interval, ns above the base
         self._all_delays = Histogram()
         self._seen = bytearray(packets // 8 + 1)
-        self._ring = [0] * MAX_REORDERING  # the last numbers
-        self._next = 0  # place in the ring
+        self._ring = [
+            0
+        ] * MAX_REORDERING  # the last numbers, the next one at unique modulo its size
         self._cut = (0, -1)  # unique and highest at the start of the current interval
 
-    def add(self, number: int, delay: int) -> bool:
-        """Count a datagram; whether it is the first one of its number. Delay in ns."""
-        self.total += 1
-        if number >= self.packets:
-            self.out_of_range += 1
-            return False
-        at, bit = number >> 3, _BITS[number & 7]
-        if self._seen[at] & bit:
-            self.duplicates += 1
-            return False
-        self._seen[at] |= bit
-        if number < self._ring[self._next - 1]:
-            self._count_reordering(number)
-        if number > self.highest:
-            self.highest = number
-        if not self.unique:
-            self.base = delay
-        self.delays.add(delay - self.base)
-        self._ring[self._next] = number
-        self._next = (self._next + 1) % MAX_REORDERING
-        self.unique += 1
-        return True
+    def add(self, batch: Sequence[tuple[int, int]]) -> None:
+        """Count datagrams, each its number and its delay in ns, in the order of arrival."""
+        packets, seen, ring = self.packets, self._seen, self._ring
+        delays: list[int] = []
+        if batch and not self.unique:
+            self.base = batch[0][1]
+        for number, delay in batch:
+            if number >= packets:
+                self.out_of_range += 1
+                continue
+            at, bit = number >> 3, _BITS[number & 7]
+            if seen[at] & bit:
+                self.duplicates += 1
+                continue
+            seen[at] |= bit
+            place = self.unique % MAX_REORDERING
+            if number < ring[place - 1]:
+                self._count_reordering(number)
+            if number > self.highest:
+                self.highest = number
+            ring[place] = number
+            self.unique += 1
+            delays.append(delay - self.base)
+        self.total += len(batch)
+        self.delays.add_all(delays)
 
     def _count_reordering(self, number: int) -> None:
         """Packets that came just before it and have greater numbers make it j-reordered."""
+        place = self.unique % MAX_REORDERING
         for back in range(1, min(self.unique, MAX_REORDERING) + 1):
-            if number > self._ring[self._next - back]:
+            if number > self._ring[place - back]:
                 return
             self.reordered[back - 1] += 1
 

@@ -171,10 +171,9 @@ def ntp_of(unix_ns: int) -> int:
     return (((unix_ns << 32) // 1_000_000_000) + (_NTP_UNIX_OFFSET << 32)) & _TIME_MASK
 
 
-def delay_ns(unix_ns: int, seconds: int, fraction: int) -> int:
-    """From an NTP time to a Unix time in ns, in ns; right if both are within 68 years."""
-    whole, rest = divmod(unix_ns, 1_000_000_000)
-    apart = (whole + _NTP_UNIX_OFFSET - seconds) & _SECONDS_MASK
+def delay_ns(seconds: int, nanoseconds: int, ntp_seconds: int, fraction: int) -> int:
+    """From an NTP time to a Unix time, in ns; right if both are within 68 years."""
+    apart = (seconds + _NTP_UNIX_OFFSET - ntp_seconds) & _SECONDS_MASK
     if apart >> 31:
         apart -= 1 << 32
-    return apart * 1_000_000_000 + rest - (fraction * 1_000_000_000 >> 32)
+    return apart * 1_000_000_000 + nanoseconds - (fraction * 1_000_000_000 >> 32)

@@ -97,6 +97,7 @@ class Server:
         self._door = Door(held.listener, options, write)
         self._newcomers: dict[int, Newcomer] = {}
         self._test: TCPTest | UDPTest | None = None
+        self._due = 0  # monotonic ns: when to look at what is a matter of time
         self._error: str | None = None
         self._signals = signals
         self._loop.watch(held.listener.fileno(), lambda _: self._admit())
@@ -117,12 +118,12 @@ class Server:
         return self._error
 
     def _serve(self) -> None:
-        begun, tick = time.monotonic_ns(), 0
+        begun = time.monotonic_ns()
         while not self._is_over():
             now = time.monotonic_ns()
-            if now >= tick:
-                tick = self._tick(now, begun)
-            self._loop.turn(tick - now)
+            if now >= self._due:
+                self._due = self._tick(now, begun)
+            self._loop.turn(self._due - now)
 
     def _is_over(self) -> bool:
         test = self._test
@@ -161,6 +162,7 @@ class Server:
                 return
             self._forget(newcomer)
             self._open(newcomer, proposal)
+            self._due = 0  # a test may want to be looked at sooner than nothing
         except (Turned, ProtocolError, OSError) as problem:
             self._drop(newcomer, reason_of(problem))
 

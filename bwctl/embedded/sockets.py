@@ -123,13 +123,13 @@ def notes_arrivals(one: socket.socket) -> bool:
         return False
 
 
-def arrival_ns(notes: list[tuple[int, int, bytes]]) -> int:
-    """Unix time, ns, that the kernel noted for a datagram; the present if it noted none."""
+def arrival(notes: list[tuple[int, int, bytes]]) -> tuple[int, int]:
+    """Unix time, s and ns, that the kernel noted for a datagram; the present if it noted none."""
     for level, kind, data in notes:
         if (level, kind, len(data)) == _NOTE:
             seconds, nanoseconds = _TIMESPEC.unpack(data)
-            return int(seconds * 1_000_000_000 + nanoseconds)
-    return time.time_ns()
+            return seconds, nanoseconds
+    return divmod(time.time_ns(), 1_000_000_000)
 
 
 def set_window(connection: socket.socket, window: int) -> None:

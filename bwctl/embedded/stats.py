@@ -5,6 +5,8 @@ Source: thrulay.md sections 5.3 and 5.4.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 NEVER = 1 << 63  # ns
 _BITS = 7  # 128 bins per power of two: a bin is at most 0.8 % wide
 _LARGEST = (1 << 50) - 1  # ns, 13 days: bounds the number of bins
@@ -53,6 +55,23 @@ class Histogram:
             self._highest = value
         if value < self._lowest:
             self._lowest = value
+
+    def add_all(self, values: Sequence[int]) -> None:
+        """Count durations, each once; for many this is faster than one by one."""
+        if not values:
+            return
+        low, high = min(values), max(values)
+        if low < -_LARGEST or high > _LARGEST:
+            for value in values:
+                self.add(value)
+            return
+        bins = self._bins
+        for number in map(bin_of, values):
+            bins[number] = bins.get(number, 0) + 1
+        self.count += len(values)
+        self.total += sum(values)
+        self._highest = max(self._highest, high)
+        self._lowest = min(self._lowest, low)
 
     def merge(self, other: Histogram) -> None:
         """Add all that another one has counted."""

@@ -107,9 +107,10 @@ class TCPTest:
 
     def over(self) -> bool:
         """Whether all streams have come and ended."""
-        return len(self._ended) == self._options.streams or (
-            not self._options.streams and bool(self._ended) and not self._streams
-        )
+        wanted = self._options.streams
+        if wanted:
+            return len(self._ended) == wanted
+        return bool(self._ended) and not self._streams
 
     def tick(self, now: int) -> int | None:
         """Look at all that is a matter of time; when the next interval ends."""

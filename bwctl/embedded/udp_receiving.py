@@ -44,27 +44,26 @@ class PacketReceiver:
 
     def receive(self) -> bool:
         """Count what is there, up to a batch of it; whether there may be more."""
-        receive, add, packet = self._incoming.recvmsg_into, self.arrivals.add, self._packet
-        unpack, delay_of, time_of = DATAGRAM.unpack_from, datagrams.delay_ns, sockets.arrival_ns
+        receive, packet, size = self._incoming.recvmsg_into, self._packet, self._payload
+        unpack, delay_of, time_of = DATAGRAM.unpack_from, datagrams.delay_ns, sockets.arrival
         buffers, space = [packet], sockets.NOTE_SPACE
-        more = True
-        for _ in range(_BATCH):
+        own: list[tuple[int, int]] = []  # number and delay
+        taken = 0
+        while taken < _BATCH:
             try:
-                size, notes, _, source = receive(buffers, space)
+                octets, notes, _, source = receive(buffers, space)
             except BlockingIOError:
-                more = False
                 break
-            arrived = time_of(notes)
-            if size != self._payload or source[0] != self._client:
-                self.strangers += 1
-                continue
-            nonce, number, seconds, fraction = unpack(packet)
-            if nonce ^ self._nonce:  # takes the same time for every wrong one
-                self.strangers += 1
-                continue
-            add(number, delay_of(arrived, seconds, fraction))
+            taken += 1
+            seconds, nanoseconds = time_of(notes)
+            nonce, number, ntp_seconds, fraction = unpack(packet)
+            # the exclusive or takes the same time for every wrong nonce
+            if octets == size and source[0] == self._client and not nonce ^ self._nonce:
+                own.append((number, delay_of(seconds, nanoseconds, ntp_seconds, fraction)))
+        self.strangers += taken - len(own)
+        self.arrivals.add(own)
         self._note_progress(time.monotonic_ns())
-        return more
+        return taken == _BATCH
 
     def receive_all(self, end: int) -> bool:
         """Count all that is there, until a monotonic time in ns; whether there may be more."""
