@@ -11,6 +11,7 @@ from typing import Any
 from bwctl.embedded.stats import Histogram
 
 MAX_REORDERING = 100  # of j-reordering, as in C
+MANY = 1000  # delays that are sorted in at once; the first so many tell the base
 
 _BITS = tuple(1 << bit for bit in range(8))
 
@@ -18,8 +19,8 @@ _BITS = tuple(1 << bit for bit in range(8))
 class Arrivals:
     """Datagrams of one test, in the order of their arrival, in memory of packets / 8 octets.
 
-    Delays are kept as differences from the first one: clocks that are seconds apart would
-    otherwise leave nothing of the jitter in the histogram's bins.
+    Delays are kept as differences from a base, the least of the first ones: clocks that are
+    seconds apart would otherwise leave nothing of the jitter in the histogram's bins.
 
     Args:
         packets: agreed on; their numbers are 0 .. packets - 1.
@@ -33,9 +34,10 @@ class Arrivals:
         self.out_of_range = 0  # numbers that nobody agreed on
         self.highest = -1  # number
         self.reordered = [0] * MAX_REORDERING  # j-reordered packets, j = 1 first
-        self.base = 0  # ns, the first delay
-        self.delays = Histogram()  # of the current interval, ns above the base
-        self._all_delays = Histogram()
+        self._base: int | None = None  # ns
+        self._fresh: list[int] = []  # delays, ns, not in a histogram yet
+        self._interval_delays = Histogram()  # ns above the base
+        self._all_delays = Histogram()  # of the intervals that are over
         self._seen = bytearray(packets // 8 + 1)
         self._ring = [
             0
@@ -45,9 +47,6 @@ class Arrivals:
     def add(self, batch: Sequence[tuple[int, int]]) -> None:
         """Count datagrams, each its number and its delay in ns, in the order of arrival."""
         packets, seen, ring = self.packets, self._seen, self._ring
-        delays: list[int] = []
-        if batch and not self.unique:
-            self.base = batch[0][1]
         for number, delay in batch:
             if number >= packets:
                 self.out_of_range += 1
@@ -64,9 +63,10 @@ class Arrivals:
                 self.highest = number
             ring[place] = number
             self.unique += 1
-            delays.append(delay - self.base)
+            self._fresh.append(delay)
         self.total += len(batch)
-        self.delays.add_all(delays)
+        if len(self._fresh) >= MANY:
+            self._sort_in()
 
     def _count_reordering(self, number: int) -> None:
         """Packets that came just before it and have greater numbers make it j-reordered."""
@@ -76,13 +76,24 @@ class Arrivals:
                 return
             self.reordered[back - 1] += 1
 
-    @property
-    def all_delays(self) -> Histogram:
-        """Of all intervals, ns above the base."""
+    def _sort_in(self) -> int:
+        """Put the fresh delays into the interval's histogram; the base."""
+        if not self._fresh:
+            return self._base or 0
+        if self._base is None:
+            self._base = min(self._fresh)
+        base = self._base
+        self._interval_delays.add_all([delay - base for delay in self._fresh])
+        self._fresh.clear()
+        return base
+
+    def delays(self) -> tuple[Histogram, int]:
+        """Of all that arrived, as ns above a base, and the base in ns."""
+        base = self._sort_in()
         everything = Histogram()
         everything.merge(self._all_delays)
-        everything.merge(self.delays)
-        return everything
+        everything.merge(self._interval_delays)
+        return everything, base
 
     def unfinished(self) -> bool:
         """Whether anything came since the last interval ended."""
@@ -94,9 +105,10 @@ class Arrivals:
         self._cut = self.unique, self.highest
         packets = self.highest - highest
         received = self.unique - unique
-        low, _, high = self.delays.quartiles()
-        self._all_delays.merge(self.delays)
-        self.delays = Histogram()
+        self._sort_in()
+        low, _, high = self._interval_delays.quartiles()
+        self._all_delays.merge(self._interval_delays)
+        self._interval_delays = Histogram()
         return {
             "packets": packets,
             "received": received,
@@ -123,7 +135,7 @@ def reordering_percent(arrivals: Arrivals, j: int = 1) -> float | None:
 
 def delays_us(arrivals: Arrivals) -> dict[str, float] | None:
     """One-way delays of what arrived, in microseconds, by the two clocks; None if nothing did."""
-    delays, base = arrivals.all_delays, arrivals.base
+    delays, base = arrivals.delays()
     if not delays.count:
         return None
     values = {

@@ -84,6 +84,7 @@ class UDPTest:
         self._connection = connection
         self._answered_at = time.monotonic_ns()
         self.peers = {newcomer.peer}
+        self._write(report.udp_header())
         self._listen()
 
     def _listen(self) -> None:

@@ -99,7 +99,7 @@ def _round_trips(microseconds: Mapping[str, Any]) -> dict[str, float] | None:
 def _one_way_delays(microseconds: Mapping[str, Any]) -> dict[str, float] | None:
     """The one-way delays in milliseconds; clocks that disagree make negative ones."""
     found = ((name, microseconds.get(key)) for name, key in _DELAYS.items())
-    return {name: value / 1000 for name, value in found if _is_finite(value)} or None
+    return {name: round(value / 1000, 6) for name, value in found if _is_finite(value)} or None
 
 
 def _is_finite(value: object) -> TypeGuard[float]:
