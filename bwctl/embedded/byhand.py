@@ -68,7 +68,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     add("-P", "--parallel", default="0", metavar="N", help="streams of a test (default: any)")
     add("-t", "--time", default="0", metavar="SECONDS", help="longest test (default: any)")
     most = "most that a UDP client may send, bit/s with k, M, G (default: any)"
-    add("-b", "--bandwidth", type=_rate, default=0, metavar="RATE", help=most)
+    add("-b", "--bandwidth", type=rate, default=0, metavar="RATE", help=most)
     only = parser.add_mutually_exclusive_group()
     for name in (TCP, UDP):
         text = f"{name.upper()} tests only"
@@ -85,10 +85,10 @@ def _add_client(parser: argparse.ArgumentParser) -> None:
     add("-P", "--parallel", default="0", metavar="N", help="TCP streams (default: 1)")
     sizes = f"default: {DEFAULT_BLOCK} and {DEFAULT_PACKET}"
     length = f"TCP block, or UDP packet with its headers ({sizes})"
-    add("-l", "--length", type=_size, default=0, metavar="OCTETS", help=length)
+    add("-l", "--length", type=size, default=0, metavar="OCTETS", help=length)
     add("-u", "--udp", action="store_true", help="UDP, at the rate of -b")
-    rate = f"UDP rate, bit/s with k, M, G (default: {DEFAULT_RATE // 10**6}M)"
-    add("-b", "--bandwidth", type=_rate, default=0, metavar="RATE", help=rate)
+    pace = f"UDP rate, bit/s with k, M, G (default: {DEFAULT_RATE // 10**6}M)"
+    add("-b", "--bandwidth", type=rate, default=0, metavar="RATE", help=pace)
     add("--periodic", action="store_true", help="UDP packets at equal distances, not Poisson's")
     add("-O", "--omit", default="0", metavar="SECONDS", help="start of a TCP test, not counted")
     add("-m", "--mss", default="0", metavar="OCTETS", help="TCP segment size")
@@ -102,7 +102,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add("-p", "--port", default="5003", help="(default: 5003)")
     add("-i", "--interval", default="1", metavar="SECONDS", help="(default: 1; 0: none)")
     window = "socket buffers, with k, M (default: TCP the kernel's choice, UDP 4M)"
-    add("-w", "--window", type=_size, default=0, metavar="OCTETS", help=window)
+    add("-w", "--window", type=size, default=0, metavar="OCTETS", help=window)
     add("-J", "--json", action="store_true", help="one JSON object a test, and nothing else")
     family = parser.add_mutually_exclusive_group()
     for number, constant in ((4, socket.AF_INET), (6, socket.AF_INET6)):
@@ -112,11 +112,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _rate(text: str) -> int:
+def rate(text: str) -> int:
+    """Bit/s, with a suffix in steps of 1000."""
     return _with_suffix(text, _PREFIXES)
 
 
-def _size(text: str) -> int:
+def size(text: str) -> int:
+    """Octets, with a suffix in steps of 1024."""
     return _with_suffix(text, _BINARY)
 
 
@@ -132,8 +134,8 @@ def _with_suffix(text: str, suffixes: dict[str, int]) -> int:
 def _server_words(words: argparse.Namespace) -> list[str]:
     """The tester's own command line. Raises OSError for an address that is none."""
     everywhere = "::" if words.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104
-    bind = _address(words.bind, words.family) if words.bind else everywhere
-    allowed = ["--peer", _address(words.allow, words.family)] if words.allow else []
+    bind = _addresses(words.bind, words.family)[0] if words.bind else everywhere
+    allowed = ["--peer", _addresses(words.allow, words.family)[0]] if words.allow else []
     return [
         *("server", "--bind", bind, "--deadline", "0", *allowed),
         *("--duration", words.time, "--rate", str(words.bandwidth)),
@@ -146,10 +148,10 @@ def _client_words(words: argparse.Namespace) -> list[str]:
     """The tester's own command line. Raises OSError for a name without address."""
     if words.bandwidth and not words.udp:
         raise UsageError("-b is the rate of UDP (-u)")
-    connect, udp = _address(words.host, words.family), words.udp
-    bind = ["--bind", _address(words.bind, words.family)] if words.bind else []
+    words.addresses, udp = _addresses(words.host, words.family), words.udp
+    bind = ["--bind", _addresses(words.bind, words.family)[0]] if words.bind else []
     return [
-        *("client", "--connect", connect, *bind, "--duration", words.time),
+        *("client", "--connect", words.addresses[0], *bind, "--duration", words.time),
         *("--packet" if udp else "--block", str(words.length)),
         *("--rate", str((words.bandwidth or DEFAULT_RATE) if udp else 0)),
         *("--schedule", "periodic" if words.periodic else "poisson"),
@@ -164,14 +166,20 @@ def _common_words(words: argparse.Namespace) -> list[str]:
     ]
 
 
-def _address(host: str, family: int | None) -> str:
-    """The first address of a name. Raises OSError if there is none."""
+def _addresses(host: str, family: int | None) -> list[str]:
+    """The addresses of a name, one at least. Raises OSError if there is none."""
     found = socket.getaddrinfo(host, None, family or socket.AF_UNSPEC, socket.SOCK_STREAM)
-    return str(found[0][4][0])
+    return list(dict.fromkeys(str(target[0]) for *_, target in found))
 
 
 def _play_client(options: Options, words: argparse.Namespace) -> int:
-    return _tell(thrulay.play(options, _sayer(words)), words)
+    """Do a test with the first address at which a server is found; the status."""
+    facts: dict[str, Any] = {}
+    for options.connect in words.addresses:
+        facts = thrulay.play(options, _sayer(words))
+        if "mtu" in facts:  # it has opened the test
+            break
+    return _tell(facts, words)
 
 
 def _play_server(options: Options, words: argparse.Namespace) -> int:
