@@ -26,6 +26,8 @@ SUMMARY_KEYS: Mapping[str, Side] = {
     "packets": Side.RECEIVER,
     "loss_percent": Side.RECEIVER,
     "out_of_order": Side.RECEIVER,
+    "duplicates": Side.RECEIVER,
+    "owd_ms": Side.RECEIVER,
     "retransmits": Side.SENDER,
     "rtt_ms": Side.SENDER,
     "cwnd_bytes": Side.SENDER,

@@ -84,16 +84,20 @@ def _amount(summary: Figures, prefix: str) -> str:
 
 
 def _details(summary: Figures) -> Iterator[str]:
-    """Loss, jitter, retransmits, round trip and window."""
+    """Loss, jitter, retransmits, delays and window."""
     lost, packets = figure(summary, "lost"), figure(summary, "packets")
     if lost is not None:
         of = f" of {packets:.0f} packets" if packets is not None else ""
         yield f"lost {lost:.0f}{of}{_share(summary)}"
+    for what in ("duplicates", "out_of_order"):
+        if count := figure(summary, what):
+            yield f"{count:.0f} {what.replace('_', ' ')}"
     if (jitter := figure(summary, "jitter_ms")) is not None:
         yield f"jitter {digits(jitter)} ms"
     if (retransmits := figure(summary, "retransmits")) is not None:
         yield f"{retransmits:.0f} retransmits"
     yield from _statistics("RTT", summary.get("rtt_ms"), ("min", "mean", "max"))
+    yield from _statistics("one-way delay", summary.get("owd_ms"), ("min", "median", "max"))
     if window := figure(summary, "cwnd_bytes", "max"):
         yield f"window up to {scaled(window, 'B')}"
 

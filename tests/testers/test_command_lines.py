@@ -226,16 +226,29 @@ class ThrulayTests(CommandLineTests):
         """The least that can be asked for."""
         self.check(
             spec("thrulay"),
-            f"--bind {B} --port 5202 --streams 1 --duration 2 --peer {A} --deadline 60",
+            f"--bind {B} --port 5202 --protocol tcp --streams 1 --duration 2 --peer {A}"
+            " --deadline 60",
             f"--connect {B} --bind {A} --port 5202 --streams 1 --duration 2",
         )
+
+    def test_udp(self) -> None:
+        """The server is told the rate too: it grants no more."""
+        self.check(
+            spec("thrulay", udp=True, bandwidth=100_000_000, buffer_length=1200, window=65536),
+            f"--bind {B} --port 5202 --protocol udp --streams 1 --duration 2 --rate 100000000"
+            f" --peer {A} --deadline 60 --window 65536",
+            f"--connect {B} --bind {A} --port 5202 --streams 1 --duration 2 --rate 100000000"
+            " --window 65536 --packet 1200",
+        )
+        argv = tester("thrulay").command_line(spec("thrulay", udp=True), Role.CLIENT, 5202, {})
+        self.assertEqual((argv or [])[-2:], ["--rate", "1000000"])  # as iperf's
 
     def test_everything(self) -> None:
         """All options that it knows."""
         self.check(
             spec("thrulay", mss=1400, omit=3, **EVERYTHING),
-            f"--bind {B} --port 5202 --streams 4 --duration 2 --peer {A} --deadline 60"
-            " --interval 0.500000 --omit 3 --window 65536",
+            f"--bind {B} --port 5202 --protocol tcp --streams 4 --duration 2 --peer {A}"
+            " --deadline 60 --interval 0.500000 --omit 3 --window 65536",
             f"--connect {B} --bind {A} --port 5202 --streams 4 --duration 2"
             " --interval 0.500000 --omit 3 --window 65536 --block 1200 --tos 32 --mss 1400",
         )

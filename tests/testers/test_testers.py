@@ -12,7 +12,7 @@ import bwctl
 from bwctl.interfaces import ITester
 from bwctl.testers.iperf import Iperf
 from bwctl.values import Listening, ProbeAnswer, Role, ToolID
-from tests.testers.support import REGISTRY, spec, tester
+from tests.testers.support import REGISTRY, spec, spec6, tester
 
 NAMES = ("iperf3", "iperf", "nuttcp", "thrulay")  # those of throughput
 
@@ -82,13 +82,14 @@ class DescriptionTests(SynchronousTestCase):
         self.assertEqual(tester("nuttcp").ports(spec("nuttcp"), Role.SERVER), 1)
 
     def test_overtime(self) -> None:
-        """Only nuttcp needs longer than others, with UDP."""
+        """Two testers need longer than others, with UDP."""
         udp = {name: tester(name).overtime(spec(name, udp=True)) for name in NAMES}
-        self.assertEqual(udp, {"iperf": 0.0, "iperf3": 0.0, "nuttcp": 1.5, "thrulay": 0.0})
-        self.assertEqual(tester("nuttcp").overtime(spec("nuttcp")), 0.0)
+        self.assertEqual(udp, {"iperf": 0.0, "iperf3": 0.0, "nuttcp": 1.5, "thrulay": 1.5})
+        for name in ("nuttcp", "thrulay"):
+            self.assertEqual(tester(name).overtime(spec(name)), 0.0)
 
     def test_listens(self) -> None:
-        """Only iperf waits for UDP; nuttcp waits at its control port."""
+        """iperf waits for UDP, thrulay for both; nuttcp waits at its control port."""
         sockets = {name: tester(name).listens(spec(name, udp=True), 5300) for name in NAMES}
         self.assertEqual(
             sockets,
@@ -96,9 +97,10 @@ class DescriptionTests(SynchronousTestCase):
                 "iperf": (Listening("udp", 5300),),
                 "iperf3": (Listening("tcp", 5300),),
                 "nuttcp": (Listening("tcp", 5000),),
-                "thrulay": (Listening("tcp", 5300),),
+                "thrulay": (Listening("tcp", 5300), Listening("udp", 5300)),
             },
         )
+        self.assertEqual(tester("thrulay").listens(spec("thrulay"), 1), (Listening("tcp", 1),))
         self.assertEqual(tester("iperf").listens(spec("iperf"), 1), (Listening("tcp", 1),))
 
     def test_results_role(self) -> None:
@@ -167,10 +169,10 @@ class ProblemTests(SynchronousTestCase):
         self.assertEqual(tester(name).problems(spec(name, **options)), list(sentences))
 
     def test_plain_tests_are_possible(self) -> None:
-        """TCP with all; UDP with all but thrulay."""
+        """TCP and UDP with all."""
         for name in NAMES:
             self.check(name, parallel=4, window=65536, tos=184, report_interval_ms=1000)
-        for name in ("iperf", "iperf3", "nuttcp"):
+        for name in NAMES:
             self.check(name, udp=True, bandwidth=10_000_000, buffer_length=1200)
 
     def test_flip(self) -> None:
@@ -232,8 +234,27 @@ class ProblemTests(SynchronousTestCase):
         self.check("thrulay", many, report_interval_ms=10, duration=1001)
 
     def test_udp_with_thrulay(self) -> None:
-        """Not yet."""
-        self.check("thrulay", "thrulay cannot do UDP (-u) yet", udp=True, bandwidth=1_000_000)
+        """One stream, the whole of it, of packets that can be sent and that leave a trace."""
+        self.check("thrulay", udp=True)
+        for sentence, options in (
+            ("thrulay has one stream with UDP (-P)", {"parallel": 2}),
+            ("thrulay cannot omit the start of a UDP test (-O)", {"omit": 1}),
+            (
+                "thrulay takes buffer length (-l) from 52 to 65535, not 51",
+                {"buffer_length": 51},
+            ),
+            (
+                "thrulay: the rate is too low to send a single packet in that time (-b)",
+                {"bandwidth": 5999},
+            ),
+            (
+                "thrulay: more than 134217728 packets: a lower rate or a shorter test, please (-b)",
+                {"bandwidth": 10**12, "buffer_length": 100},
+            ),
+        ):
+            self.check("thrulay", sentence, **{"udp": True, "bandwidth": 10**6, **options})
+        problems = tester("thrulay").problems(spec6("thrulay", udp=True, buffer_length=71))
+        self.assertEqual(problems, ["thrulay takes buffer length (-l) from 72 to 65535, not 71"])
 
     def test_ranges_of_iperf3(self) -> None:
         """What iperf3 itself refuses is refused before the test."""
@@ -291,6 +312,11 @@ class IgnoredTests(SynchronousTestCase):
                 "thrulay": ["output_format", "dynamic_window", "units", "ttl"],
             },
         )
+
+    def test_udp(self) -> None:
+        """thrulay's UDP knows no segment size; what it refuses it does not ignore."""
+        test = spec("thrulay", udp=True, mss=1400, omit=1, parallel=2)
+        self.assertEqual(tester("thrulay").ignored(test), ["mss"])
 
     def test_nothing_set(self) -> None:
         """A plain test has no ignored option."""

@@ -31,10 +31,120 @@ RESULT: dict[str, Any] = {
 }
 
 
+UDP_RESULT: dict[str, Any] = {
+    "schema": "thrulay/1",
+    "role": "server",
+    "version": "0.1.0",
+    "protocol": "udp",
+    "streams": 1,
+    "packet_size": 1500,
+    "planned": 1000,
+    "seconds": 2.0,
+    "bytes": 1_485_000,
+    "bits_per_second": 5_940_000.0,
+    "packets": 1000,
+    "received": 990,
+    "lost": 10,
+    "loss_percent": 1.0,
+    "duplicates": 2,
+    "out_of_order": 3,
+    "delay_us": {"min": -50.5, "mean": 75.5, "max": 1000, "p25": 60, "p50": 70, "p95": 800},
+    "jitter_us": 21.5,
+    "intervals": [
+        {"start": 0.0, "end": 1.0, "bytes": 735_000, "packets": 500, "lost": 10, "jitter_us": 20},
+        {"start": 1.0, "end": 2.0, "bytes": 750_000, "packets": 500, "lost": 0, "jitter_us": 25},
+    ],
+    "error": None,
+}
+
+
 def parse(role: Role = Role.CLIENT, parallel: int = 2, **changes: Any) -> Report:
     """What is read from the text of a run whose result has changes."""
     text = f"some text\n#json {json.dumps(RESULT | changes)}\n"
     return tester("thrulay").parse(text.encode(), spec("thrulay", parallel=parallel), role)
+
+
+def parse_udp(role: Role = Role.SERVER, **changes: Any) -> Report:
+    """The same for a UDP test."""
+    text = f"#json {json.dumps(UDP_RESULT | changes)}\n"
+    return tester("thrulay").parse(text.encode(), spec("thrulay", udp=True), role)
+
+
+class UDPOutputTests(SynchronousTestCase):
+    """Results of UDP, at the server and in what it told the client."""
+
+    def test_server(self) -> None:
+        """Loss, repetition, order, delays and jitter of what arrived."""
+        report = parse_udp()
+        self.assertIsNone(report.error)
+        self.assertEqual(
+            report.summary,
+            {
+                "bytes": 1_485_000,
+                "bits_per_second": 5_940_000.0,
+                "jitter_ms": 0.0215,
+                "lost": 10,
+                "packets": 1000,
+                "loss_percent": 1.0,
+                "out_of_order": 3,
+                "duplicates": 2,
+                "owd_ms": {
+                    "min": -0.0505,
+                    "mean": 0.0755,
+                    "median": 0.07,
+                    "p95": 0.8,
+                    "max": 1.0,
+                },
+            },
+        )
+        self.assertEqual(
+            report.intervals[0],
+            {
+                "start_s": 0.0,
+                "end_s": 1.0,
+                "bytes": 735_000,
+                "bits_per_second": 5_880_000.0,
+                "jitter_ms": 0.02,
+                "lost": 10,
+                "packets": 500,
+            },
+        )
+
+    def test_client(self) -> None:
+        """What it sent, and what the server reported."""
+        report = parse_udp(Role.CLIENT, sent_bytes=1_500_000)
+        self.assertEqual(report.summary["sent_bytes"], 1_500_000)
+        self.assertEqual(report.summary["sent_bits_per_second"], 6_000_000.0)
+        self.assertEqual((report.summary["bytes"], report.summary["lost"]), (1_485_000, 10))
+        self.assertEqual(report.summary["owd_ms"]["median"], 0.07)
+
+    def test_client_of_a_terse_server(self) -> None:
+        """What was not reported is absent."""
+        absent = dict.fromkeys(("duplicates", "out_of_order", "jitter_us"), None)
+        report = parse_udp(
+            Role.CLIENT, sent_bytes=1_500_000, delay_us={"p50": 13.0}, intervals=[], **absent
+        )
+        self.assertEqual(report.summary["owd_ms"], {"median": 0.013})
+        self.assertEqual({"duplicates", "out_of_order", "jitter_ms"} & set(report.summary), set())
+
+    def test_no_report(self) -> None:
+        """Sent is not arrived."""
+        error = "no report: the server does not answer in time"
+        nothing = dict.fromkeys(("bytes", "received", "lost", "delay_us", "jitter_us"), None)
+        report = parse_udp(Role.CLIENT, sent_bytes=1_500_000, error=error, **nothing)
+        self.assertEqual((report.error, report.summary.get("lost")), (error, None))
+        self.assertEqual(report.summary["sent_bytes"], 1_500_000)
+
+    def test_all_lost(self) -> None:
+        report = parse_udp(bytes=0, received=0, lost=1000, delay_us=None, jitter_us=None)
+        self.assertEqual(report.error, "no data arrived")
+        self.assertEqual((report.summary["lost"], report.summary["loss_percent"]), (1000, 100.0))
+
+    def test_wrong_types(self) -> None:
+        """Delays that are no numbers, or too large for one."""
+        delays = {"min": "1", "p50": True, "mean": None, "p95": 10**400, "max": [1]}
+        self.assertNotIn("owd_ms", parse_udp(delay_us=delays).summary)
+        self.assertNotIn("owd_ms", parse_udp(delay_us=[1]).summary)
 
 
 class ThrulayOutputTests(SynchronousTestCase):
