@@ -55,6 +55,28 @@ class ResultTests(EndToEndTestCase):
         self.assertGreater(result["receiver"]["report"]["summary"]["bytes"], 1e6)
         self.assertEqual(result["tool"], "thrulay")
 
+    def test_udp_with_the_embedded_tester(self) -> None:
+        """Rate, loss, order, delay and jitter; the packets go through ports of the range."""
+        with self.pair() as (one, two):
+            ran = self.bwctl(
+                *("-c", one.node, "-s", two.node, "-T", "thrulay", "-t", "2", "-i", "1"),
+                *("-u", "-b", "20M", "-l", "1000", "--json"),
+            )
+        result: dict[str, Any] = json.loads(ran.stdout)
+        summary = result["summary"]
+        self.assertEqual((result["tool"], result["parameters"]["protocol"]), ("thrulay", "udp"))
+        self.assertEqual(summary["packets"], 5000)
+        for name in ("bits_per_second", "sent_bits_per_second"):
+            self.assertTrue(16e6 < summary[name] < 24e6, f"{name}: {summary[name]}")
+        self.assertLess(summary["loss_percent"], 20)  # a busy host may lose some
+        delays = [summary["owd_ms"][name] for name in ("min", "median", "p95", "max")]
+        self.assertEqual(delays, sorted(delays))
+        self.assertGreater(summary["jitter_ms"], 0)
+        low, high = map(int, one.ports.test.split("-"))
+        port = int(ran.stdout.partition("listening on port ")[2].split()[0])
+        self.assertTrue(low <= port <= high, port)
+        self.assertGreaterEqual(len(result["receiver"]["report"]["intervals"]), 2)
+
     def test_classic_output_with_iperf3(self) -> None:
         """Both ends' text between START and END lines, on stdout alone."""
         need("iperf3")
