@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bwctl.embedded.sockets import StopSignals
 
 USAGE_STATUS = 64  # EX_USAGE
+MAX_INTERVAL_LINES = 10_000
 
 
 def main(arguments: list[str]) -> int:
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
         complain(f"thrulay: {error}")
         return USAGE_STATUS
     try:
-        facts = play(options, write)
+        facts = play(options, Printer(write))
         if facts["error"]:
             complain(facts["error"])
         write(report.json_line(facts))
@@ -89,6 +90,24 @@ def serve(
 
 def _facts(options: Options, found: dict[str, Any], error: str | None) -> dict[str, Any]:
     return {"role": options.role, "version": __version__, **found, "error": error}
+
+
+class Printer:
+    """Prints lines for people; of very many intervals only the first, for who keeps the output."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._left = MAX_INTERVAL_LINES
+
+    def __call__(self, line: str) -> None:
+        """Print a line, or not."""
+        if line.startswith(" "):  # an interval's
+            self._left -= 1
+            if self._left == 0:
+                self._write("# the lines of further intervals are left out")
+            if self._left <= 0:
+                return
+        self._write(line)
 
 
 def write(line: str) -> None:

@@ -21,7 +21,7 @@ from bwctl.values import Listening, ProbeAnswer, Report, Role, TestSpec, ToolID
 RUN: Final = Path(bwctl.__file__).with_name("embedded") / "run.py"
 
 DEADLINE_S: Final = 60  # in which a server awaits its client: it starts some seconds earlier
-MOST: Final = 100_000  # intervals in one result
+MOST: Final = 10_000  # intervals in one result, which the daemons have to keep and to read
 UDP_OVERTIME_S: Final = 1.5  # one second of waiting for the last packets, and the report
 
 INTERVAL: Final = Option("report_interval_ms", "--interval", common.interval)
@@ -176,7 +176,10 @@ def _client(spec: TestSpec, port: int) -> list[str]:
 
 def _size(spec: TestSpec) -> list[str]:
     udp = ["--rate", str(_rate(spec))] if spec.udp else []
-    return ["--streams", str(max(1, spec.parallel)), "--duration", str(spec.duration), *udp]
+    words = ["--streams", str(max(1, spec.parallel)), "--duration", str(spec.duration), *udp]
+    if not spec.report_interval_ms and spec.duration > MOST:
+        words += ["--interval", str(-(-spec.duration // MOST))]  # its default would be 1 s
+    return words
 
 
 if __name__ == "__main__":

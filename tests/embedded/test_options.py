@@ -26,6 +26,17 @@ class OptionsTests(TestCase):
         options = parse(["server", "--bind", "127.0.0.1", "--peer", "127.0.0.2", "--idle", "0.5"])
         self.assertEqual((options.peer, options.idle, options.deadline), ("127.0.0.2", 0.5, 30))
 
+    def test_udp(self) -> None:
+        words = "client --connect ::1 --rate 1000000 --packet 0 --schedule periodic"
+        options = parse(words.split())
+        self.assertEqual(
+            (options.rate, options.packet, options.schedule), (10**6, 1500, "periodic")
+        )
+        options = parse(
+            ["server", "--bind", "::1", "--protocol", "udp", "--rate", "5", "--duration", "0"]
+        )
+        self.assertEqual((options.protocol, options.rate, options.duration), ("udp", 5, 0))
+
     def test_refused(self) -> None:
         for words in (
             "",
@@ -45,7 +56,14 @@ class OptionsTests(TestCase):
             "client --connect ::1 --block 2000000",
             "client --connect ::1 --peer ::1",
             "client --connect ::1 --udp 1",
+            "client --connect ::1 --duration 0",
+            "client --connect ::1 --schedule random",
+            "client --connect ::1 --rate 1.5",
+            "client --connect ::1 --rate 1000 --streams 2",
+            "client --connect ::1 --rate 1000 --omit 1",
+            "client --connect ::1 --packet 65536",
             "server --bind ::1 --tos 1",
+            "server --bind ::1 --protocol sctp",
         ):
             with self.assertRaises(UsageError, msg=words):
                 parse(words.split())

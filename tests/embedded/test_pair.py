@@ -7,6 +7,7 @@ import subprocess
 import time
 from typing import Any
 
+from bwctl.embedded.thrulay import MAX_INTERVAL_LINES, Printer
 from tests.embedded.programs import PATIENCE_S, ProgramTestCase, alive, facts, start, until
 
 BOUND = 0.1
@@ -108,6 +109,16 @@ class WholeTests(ProgramTestCase):
         """The omitted start is not in the figures."""
         sent, received = map(facts, self.outputs(duration="1", omit="0.5"))
         self.check(sent, received, 1)
+
+    def test_very_many_intervals(self) -> None:
+        """What is printed for people is bounded."""
+        lines: list[str] = []
+        printer = Printer(lines.append)
+        for _ in range(20_000):
+            printer(" ( 0) 1.0")
+        printer("#(**) 2.0")
+        self.assertEqual(len(lines), MAX_INTERVAL_LINES + 1)
+        self.assertIn("left out", lines[-2])
 
     def test_options_of_the_socket(self) -> None:
         """A TOS octet and a segment size are accepted; the latter can be seen."""

@@ -253,6 +253,11 @@ class ThrulayTests(CommandLineTests):
             " --interval 0.500000 --omit 3 --window 65536 --block 1200 --tos 32 --mss 1400",
         )
 
+    def test_long(self) -> None:
+        """A day has more seconds than a result has intervals."""
+        argv = tester("thrulay").command_line(spec("thrulay", duration=86400), Role.CLIENT, 1, {})
+        self.assertEqual((argv or [])[-2:], ["--interval", "9"])
+
     def test_no_endpoint(self) -> None:
         """An end without a daemon runs nothing."""
         self.check(
