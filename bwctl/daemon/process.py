@@ -102,7 +102,7 @@ class BwctldProcess(BwctldService):
         self._daemon_log.end()
 
     def write_status(self) -> None:
-        """One line: connections, reservations, tests, the next start."""
+        """One line: what there is at this moment, and the next start."""
         status = self.status()
         first = status.next_start
         plugins = ", ".join(f"{name} {count}" for name, count in status.plugin_failures.items())
@@ -111,10 +111,14 @@ class BwctldProcess(BwctldService):
             failures += f", failures of the quota file: {status.quota_failures}"
         self.log.info(
             "status: {connections} connections, {reservations} reservations, {tests} confirmed, "
+            "{exchanges} exchanges, {ports} ports, {timers} timers, "
             "next start {next_start}, testers {testers}, {violations} violations{failures}",
             connections=status.connections,
             reservations=status.reservations,
             tests=status.tests,
+            exchanges=status.exchanges,
+            ports=status.ports,
+            timers=status.timers,
             next_start="none"
             if first is None
             else f"in {seconds(first - self.host.clock.now()):.1f} s",

@@ -38,6 +38,9 @@ class Status:
     connections: int  # control connections
     reservations: int
     tests: int  # reservations that were confirmed
+    exchanges: int  # tests whose ends still trade results, or have not begun to
+    ports: int  # of testers, in use
+    timers: int
     next_start: NTPTime | None  # of the first reservation
     testers: Mapping[str, str]  # those found here, with their versions
     plugin_failures: Mapping[str, int]  # by plug-in, where there are any
@@ -75,6 +78,9 @@ class BwctldService(Service):
             connections=len(connections),
             reservations=len(host.broker.timetable),
             tests=sum(1 for one in connections if one.agent is not None),
+            exchanges=len(self.factory.connections.agents),
+            ports=sum(pool.in_use for pool in (host.test_ports, *host.ports.values())),
+            timers=len(host.timers),
             next_start=host.broker.timetable.next_start,
             testers=dict(host.versions),
             plugin_failures=dict(host.plugged.failures),

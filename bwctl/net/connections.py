@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import IPv6Network, ip_address
 from typing import Generic, TypeVar
 
 from bwctl.limits.classes import LimitClass
@@ -24,17 +24,18 @@ class Connections(Generic[C]):
         self.open: set[C] = set()
         # not over, though their connections may be gone
         self.agents: dict[PeerAgent, Booking] = {}
-        self._by_peer: Counter[IPAddress] = Counter()
+        self._by_peer: Counter[IPAddress | IPv6Network] = Counter()
         self._by_class: Counter[str] = Counter()
         self._classes: dict[C, list[str]] = {}
 
     def enter(self, protocol: C, peer: IPAddress, host: Host) -> str:
         """Count a connection; returns which bound it is beyond, "" for none."""
         self.open.add(protocol)
-        self._by_peer[peer] += 1
+        place = _place_of(peer)
+        self._by_peer[place] += 1
         if len(self.open) > host.max_connections:
             return f"more than {host.max_connections} connections"
-        if self._by_peer[peer] > host.max_connections_per_host:
+        if self._by_peer[place] > host.max_connections_per_host:
             return f"more than {host.max_connections_per_host} connections from one address"
         return ""
 
@@ -51,9 +52,10 @@ class Connections(Generic[C]):
     def leave(self, protocol: C, peer: IPAddress) -> None:
         """A connection is gone."""
         self.open.discard(protocol)
-        self._by_peer[peer] -= 1
-        if not self._by_peer[peer]:
-            del self._by_peer[peer]
+        place = _place_of(peer)
+        self._by_peer[place] -= 1
+        if not self._by_peer[place]:
+            del self._by_peer[place]
         for name in self._classes.pop(protocol, ()):
             self._by_class[name] -= 1
 
@@ -63,11 +65,16 @@ class Connections(Generic[C]):
         Args:
             peers: the addresses of the open connections.
         """
-        by_peer, known = Counter(peers), self._classes.keys() & self.open
+        by_peer, known = Counter(map(_place_of, peers)), self._classes.keys() & self.open
         by_class = Counter(name for one in known for name in self._classes[one])
         wrong = [str(one) for one in by_peer | self._by_peer if by_peer[one] != self._by_peer[one]]
         names = by_class | self._by_class
         return wrong + [name for name in names if by_class[name] != self._by_class[name]]
+
+
+def _place_of(peer: IPAddress) -> IPAddress | IPv6Network:
+    """What counts as one address: of IPv6 the /64, as whoever is there has all of it."""
+    return IPv6Network((int(peer), 64), strict=False) if peer.version == 6 else peer
 
 
 def plain_address(text: str) -> IPAddress:

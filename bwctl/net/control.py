@@ -78,6 +78,9 @@ class ControlProtocol(Carrier):
         self._arm(self._host.handshake_timeout)
         if not ISSLTransport.providedBy(self.transport):
             self._greet()
+        elif self._too_many:  # no handshake of TLS is worth the words
+            self._close(self._too_many, "control.no_service")
+            self.transport.abortConnection()
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""
@@ -108,7 +111,8 @@ class ControlProtocol(Carrier):
         if self._agent is not None:
             self._agent.abandon()
         self.gone.fire(None)
-        if not self._greeted_at and ISSLTransport.providedBy(self.transport):
+        silent = not self._greeted_at and not self._too_many
+        if silent and ISSLTransport.providedBy(self.transport):
             self.log.info(
                 "{peer} turned away by TLS: {reason}",
                 peer=self._peer,

@@ -145,6 +145,8 @@ class Doorway(ServerFactory):
             self.ended.fire(stop)
         elif link in self._candidates:
             self._candidates.remove(link)
+            if link.connected:  # a stranger who says that it is done; nobody would close it
+                link.transport.abortConnection()
 
     def settle(self) -> ServerLink | None:
         """The best candidate that is there; the others are dropped."""
@@ -158,9 +160,13 @@ class Doorway(ServerFactory):
         return (link.proven, getattr(link.transport.getPeer(), "host", "") == self._expected)
 
     def _likelihood(self, link: ServerLink) -> tuple[bool, bool, bool]:
-        """Who stays when there are too many; of equals the older one goes."""
+        """Who stays when there are too many; of equals the older one goes.
+
+        The address counts before the handshake: anybody can finish one in open mode, and who
+        belongs here may still be in the middle of its own.
+        """
         proven, expected = self._rank(link) if link.connected else (False, False)
-        return (proven, link.established.fired, expected)
+        return (proven, expected, link.established.fired)
 
     def tell_ready(self) -> None:
         """Tell all who are there, and those who come."""

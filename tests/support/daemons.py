@@ -101,9 +101,17 @@ class Daemon:
         """The current directory of the daemon, and by inheritance of all its processes."""
         return self.directory / "run"
 
-    def log(self) -> str:
-        """All that it wrote up to now."""
-        return (self.directory / "log").read_text("utf-8", "replace")
+    def log(self, start: int = 0) -> str:
+        """What it wrote up to now, from an octet on."""
+        with (self.directory / "log").open("rb") as file:
+            file.seek(start)
+            return file.read().decode("utf-8", "replace")
+
+    def complaint(self) -> str:
+        """The first error in its log with what follows it; empty if there is none."""
+        text = self.log()
+        found = _LOG_COMPLAINT.search(text)
+        return text[max(0, found.start() - 200) :][:4000] if found else ""
 
     def testers(self) -> dict[int, str]:
         """Its processes other than itself: guards and testers, orphans too; command line by pid."""
@@ -164,7 +172,7 @@ class Daemon:
 
     def _complaints_of_ours(self) -> Iterator[str]:
         yield from self.violations()  # it has looked when TERM came and when all was over
-        if not self.errors_expected and _LOG_COMPLAINT.search(self.log()):
+        if not self.errors_expected and self.complaint():
             yield "its log has an error"
         if files := [path.name for path in self.run_directory.iterdir()]:
             yield f"it left files behind: {files}"
