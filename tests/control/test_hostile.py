@@ -36,6 +36,7 @@ from bwctl.wire.messages import (
     encode_stop,
 )
 from tests.control.replay import ClientPlayer, Player, Recording, ServerPlayer, recordings
+from tests.support.damage import DAMAGES
 from tests.support.sessions import (
     CANCEL,
     ERROR,
@@ -205,58 +206,6 @@ class MutationTests(SynchronousTestCase):
 def unsayable(player: Player, name: str, plain: bytes) -> bool:
     """Whether a recorded message is none that our end could say: C's defects."""
     return not survives(lambda: player.answer(name, plain))
-
-
-Damage = Callable[[bytearray, random.Random], None]
-
-
-def _range(octets: bytearray, dice: random.Random) -> slice:
-    start, end = sorted(dice.randrange(len(octets) + 1) for _ in range(2))
-    return slice(start, end)
-
-
-def flip_a_bit(octets: bytearray, dice: random.Random) -> None:
-    for place in dice.sample(range(len(octets)), min(1, len(octets))):
-        octets[place] ^= 1 << dice.randrange(8)
-
-
-def replace_octets(octets: bytearray, dice: random.Random) -> None:
-    for place in dice.sample(range(len(octets)), min(4, len(octets))):
-        octets[place] = dice.randrange(256)
-
-
-def truncate(octets: bytearray, dice: random.Random) -> None:
-    del octets[_range(octets, dice).start :]
-
-
-def duplicate(octets: bytearray, dice: random.Random) -> None:
-    where = _range(octets, dice)
-    octets[where.stop : where.stop] = octets[where]
-
-
-def lose(octets: bytearray, dice: random.Random) -> None:
-    del octets[_range(octets, dice)]
-
-
-def insert(octets: bytearray, dice: random.Random) -> None:
-    start = _range(octets, dice).start
-    octets[start:start] = dice.randbytes(dice.randint(1, 64))
-
-
-def reverse(octets: bytearray, dice: random.Random) -> None:
-    where = _range(octets, dice)
-    octets[where] = octets[where][::-1]
-
-
-DAMAGES: list[Damage] = [
-    flip_a_bit,
-    replace_octets,
-    truncate,
-    duplicate,
-    lose,
-    insert,
-    reverse,
-]
 
 
 class MemoryTests(SynchronousTestCase):
