@@ -43,10 +43,14 @@ class Carrier(Protocol):
         """Do what a message asks for; of the protocol above."""
 
     def connectionMade(self) -> None:
-        """Messages are small and answered one by one."""
-        set_nodelay = getattr(self.transport, "setTcpNoDelay", None)  # not on local sockets
-        if set_nodelay is not None:
-            set_nodelay(True)
+        """Messages are small and answered one by one.
+
+        A client may rightly be silent for as long as its time slot is away; of one whose host is
+        gone, only TCP can tell.
+        """
+        if hasattr(self.transport, "setTcpNoDelay"):  # not on local sockets
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
         self.transport.registerProducer(self, True)
 
     def _drop_pending(self) -> None:

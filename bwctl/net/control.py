@@ -38,6 +38,7 @@ from bwctl.values import SID, SID_SIZE, IPAddress, Role
 from bwctl.wire.fields import Mode
 from bwctl.wire.request import TestRequest
 
+MAX_CLIENT_RESULT = 64 * 1024  # octets; clients send none, and nobody reads them
 _KILLING_S = 5.0  # from the last signal to the point where a stopping daemon waits no longer
 
 
@@ -93,7 +94,7 @@ class ControlProtocol(Carrier):
         if self._too_many:
             modes = Mode.NONE
         self._offered = modes
-        self._session = ServerSession(modes, max_result=host.max_result)
+        self._session = ServerSession(modes, max_result=MAX_CLIENT_RESULT)
         self._greeted_at = host.clock.mono()
         self.transport.write(self._session.greet())
         if not modes:

@@ -23,7 +23,7 @@ from bwctl.control.legality import PEER, State
 from bwctl.control.server import ClientGreeted, ServerEvent, ServerSession, TimeAsked
 from bwctl.control.session import Stopped
 from bwctl.control.timing import Reading, clock_complaint
-from bwctl.errors import AcceptType, BWCTLError, ProtocolError
+from bwctl.errors import AcceptType, BWCTLError, ProtocolError, RemoteProtocolError
 from bwctl.net.clock import IClock, reading
 from bwctl.net.once import Once
 from bwctl.net.timers import Timer, Timers
@@ -33,6 +33,7 @@ from bwctl.wire.messages import Ready, TimeResponse
 
 HANDSHAKE_TIMEOUT_S = 10.0
 _FLUSH_S = 5.0
+_FOREIGN = "whoever is at the other end's peer port does not speak the protocol"
 EXTENSION_READY = 1  # the server end says when its tester listens: doc/design/extensions.rst
 
 
@@ -98,8 +99,10 @@ class PeerLink(Protocol):
             self.session.receive_bytes(data)
             while (event := self.session.next_event()) is not None:
                 self._handle(event)
-        except (ProtocolError, NoCommonMode) as error:
+        except NoCommonMode as error:
             self._fail(str(error))
+        except ProtocolError as error:
+            self._fail(str(error), _FOREIGN)
 
     def _handle(self, event: ClientEvent | ServerEvent) -> None:
         """What both ends treat alike."""
@@ -115,14 +118,20 @@ class PeerLink(Protocol):
             self._deadline.cancel()
         self.established.fire(None)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, told: str = "") -> None:
+        """Give the connection up.
+
+        Args:
+            told: to the control client, where the reason is for the log alone: it may show what
+                some service said that the client could not ask itself.
+        """
         self.log.info(
             "peer connection with {peer} failed: {reason}",
             peer=self.transport.getPeer(),
             reason=reason,
             event="peer.failed",
         )
-        self.established.fire(PeerFailure(reason))
+        self.established.fire(PeerFailure(told or reason))
         self.stopped.fire(None)
         self.abort()
 
@@ -202,11 +211,16 @@ class ClientLink(PeerLink):
         elif isinstance(event, TimeResponse):
             self._judge(event)
         elif isinstance(event, Ready):
-            self.ready.fire(None)
+            self._is_ready()
         elif isinstance(event, TurnedAway):
             self._fail("the other end does not know this session")
         else:
             super()._handle(event)
+
+    def _is_ready(self) -> None:
+        if self.ready.fired:  # it is cheap to say, and each costs us some work
+            raise RemoteProtocolError("Ready for the second time")
+        self.ready.fire(None)
 
     def _judge(self, remote: TimeResponse) -> None:
         assert self._before is not None, "a TimeResponse before its TimeRequest"

@@ -1,0 +1,114 @@
+"""A client cannot use a daemon as its hand: what others say to the daemon stays there."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bwctl.control.session import Stopped
+from bwctl.errors import AcceptType
+from bwctl.values import Role, ToolID, ticks
+from bwctl.wire.messages import Ready, StopSession, encode_stop
+from tests.abuse.scenes import CALLED_STAGES, PEER_SID, testing
+from tests.support.baseline import Baseline
+from tests.support.daemons import Daemon, running, start_ours
+from tests.support.raw import opened, request
+
+ADDRESS, OTHER = "127.0.0.120", "127.0.0.121"
+SECRET = "SSH-2.0-internal_build_4711"
+
+
+class DeputyTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.daemon = start_ours(ADDRESS, "disable_iperf\ndisable_iperf3\ndisable_nuttcp\n")
+        self.addCleanup(self.daemon.kill)
+
+    def test_deputy(self) -> None:
+        """One daemon for all of them."""
+        ends = {"server": OTHER, "client": ADDRESS}
+        with running(self.daemon):
+            baseline = Baseline(self.daemon)
+            self.banners()
+            self.ready_without_end(ends)
+            self.results_of_clients({"server": ADDRESS, "client": OTHER})
+            baseline.check()
+
+    def banners(self) -> None:
+        """What some service says to the daemon is not told to the client who made it call."""
+        told = self.results_of_call(SECRET)
+        self.assertNotIn("SSH", told)
+        self.assertNotIn("4711", told)
+        self.assertIn("does not speak the protocol", told)
+        self.assertNotIn("SSH", self.results_of_call(None))
+        self.assertIn("4711", self.daemon.log())  # for the administrator
+
+    def results_of_call(self, banner: str | None) -> str:
+        """What a client hears of a call to a service; None: one that hangs up."""
+        with closing(socket.create_server((OTHER, 0))) as service:
+            talk = threading.Thread(target=_serve, args=(service, banner))
+            talk.start()
+            with opened(ADDRESS, self.daemon.ports.control) as client:
+                at = client.time().time + ticks(30)
+                asked = request(
+                    at,
+                    role=Role.CLIENT,
+                    sid=PEER_SID,
+                    tool=ToolID.THRULAY,
+                    server=OTHER,
+                    client=ADDRESS,
+                    verbose=True,
+                )
+                self.assertEqual(client.ask(asked).accept, AcceptType.ACCEPT)
+                client.start(service.getsockname()[1])
+                stopped = client.next(Stopped)
+            talk.join()
+        self.assertEqual(stopped.accept, AcceptType.FAILURE)
+        return stopped.output.decode()
+
+    def ready_without_end(self, ends: dict[str, str]) -> None:
+        """A peer that says again and again that it is ready is hung up on: it costs us work."""
+        scene = CALLED_STAGES["TESTING"](self.daemon, ends)
+        for _ in range(2):
+            scene.say(Ready().encode())
+        scene.connection.settimeout(5)
+        self.assertRaises(ConnectionResetError, scene.connection.recv, 1)
+        scene.leave(2)
+
+    def results_of_clients(self, ends: dict[str, str]) -> None:
+        """A control client has no results; many megabytes of them are refused unread."""
+        scene = testing(self.daemon, ends)
+        scene.say(StopSession(AcceptType.ACCEPT, 1 << 20).encode())
+        scene.connection.settimeout(5)
+        self.assertRaises(ConnectionResetError, scene.connection.recv, 1)
+        scene.leave(2)
+        scene = testing(self.daemon, ends)
+        scene.say(encode_stop(AcceptType.REJECT, b"some words"))  # harmless
+        self.assertTrue(scene.leave(0))
+
+    def test_keepalive(self) -> None:
+        """TCP looks after clients that are silent for long: their hosts may be gone."""
+        with running(self.daemon), opened(ADDRESS, self.daemon.ports.control):
+            self.assertEqual(_timers_of(self.daemon), {"02"})
+
+
+def _serve(service: socket.socket, banner: str | None) -> None:
+    connection, _ = service.accept()
+    with closing(connection):
+        if banner:
+            connection.sendall(banner.encode().ljust(40, b"!") + b"\r\n")
+            connection.settimeout(4)
+            try:
+                connection.recv(1)
+            except OSError:
+                return
+
+
+def _timers_of(daemon: Daemon) -> set[str]:
+    """Kinds of the kernel's timers of a daemon's connections; 02 is keepalive. See proc(5)."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    port = f":{daemon.ports.control:04X}"
+    return {row[5].split(":")[0] for row in rows if row[1].endswith(port) and row[3] == "01"}
