@@ -21,6 +21,7 @@ from bwctl.results import EndResult, TestResult
 from bwctl.values import (
     NEVER,
     NO_SID,
+    NTP_MAX,
     IPAddress,
     NTPTime,
     Role,
@@ -200,6 +201,9 @@ class Conductor:
         self._wish.on_step(Step.NEGOTIATING, 0.0)
         first = timing.first_time(self._now(), sum(self._rtts()))
         latest = NTPTime(first + ticks(self._wish.latest))
+        if latest > NTP_MAX:
+            text = f"the clock of {self._ends[Role.SERVER].wish.name} is at the end of its range"
+            raise SessionFailure("clock", text, "it is wrong by years")
         self._update(requested_start=first, latest_start=latest)
         port = self._wish.tester_port or self._chosen.default_port
         negotiation = self._negotiation = Negotiation(first, latest, port)

@@ -1,0 +1,82 @@
+"""Our client against daemons that say anything: it ends, in words, and with nothing left."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from bwctl.api import at, run_test
+from bwctl.results import ExitStatus, TestResult
+from bwctl.values import NTP_MAX, NTPTime
+from bwctl.wire.messages import TimeResponse
+from tests.abuse.scenes import ERROR
+from tests.abuse.servers import STEPS, HostileFactory, foreign
+from tests.support.effort import SEEDED, dice, times
+from tests.support.raw import KEY
+
+SOUND, HOSTILE = "127.0.0.125", "127.0.0.126"
+PATIENCE_S = 30.0
+DEFECTS = {ExitStatus.INTERNAL, ExitStatus.USAGE}
+
+
+class HostileServerTests(TestCase):
+    timeout = 3600.0
+
+    def setUp(self) -> None:
+        self.dice = dice("servers")
+        self.hostile = self.listens(HOSTILE)
+        self.sound = self.listens(SOUND)
+
+    def listens(self, address: str) -> HostileFactory:
+        factory = HostileFactory(reactor, self.dice)
+        listening: Any = reactor.listenTCP(0, factory, interface=address)  # type: ignore[attr-defined]
+        self.addCleanup(listening.stopListening)
+        factory.port = listening.getHost().port
+        return factory
+
+    def end(self, factory: HostileFactory, encrypted: bool) -> Any:
+        address = HOSTILE if factory is self.hostile else SOUND
+        known = {"user": "testuser", "key": KEY} if encrypted else {}
+        return at(address, factory.port, **known)  # type: ignore[arg-type]
+
+    async def result(self, *, sends: bool, encrypted: bool) -> TestResult:
+        ends = self.end(self.hostile, encrypted), self.end(self.sound, encrypted)
+        receiver, sender = ends[::-1] if sends else ends
+        running = run_test(reactor, receiver, sender, testers=["thrulay"], duration=1)
+        return await running.addTimeout(PATIENCE_S, reactor)  # type: ignore[arg-type]
+
+    async def test_damaged(self) -> None:
+        """Every message of a daemon with something wrong in it, in both roles and two modes."""
+        for number in range(times(6, 400)):
+            for step, sends in product(STEPS, (False, True)):
+                self.hostile.step = step
+                await self.check(f"{number} {step}", sends, number % 2 == 0)
+
+    async def test_out_of_place(self) -> None:
+        """Messages that belong somewhere else."""
+        for _ in range(times(2, 60)):
+            for step, (name, octets) in product(STEPS, foreign().items()):
+                self.hostile.step, self.hostile.instead = step, octets
+                await self.check(f"{name} for {step}", False, False)
+
+    async def check(self, what: str, sends: bool, encrypted: bool) -> None:
+        result = await self.result(sends=sends, encrypted=encrypted)
+        where = f"{SEEDED}{what}: {result.failure}"
+        self.assertIsNotNone(result.failure, where)  # no daemon here makes a test
+        assert result.failure is not None
+        self.assertNotIn(result.failure.exit_status, DEFECTS, where)
+        self.assertTrue(result.failure.message.isprintable(), where)
+        self.assertEqual(self.flushLoggedErrors(), [], where)
+
+    async def test_end_of_time(self) -> None:
+        """A daemon that lives at the end of NTP's time is told of, not stumbled over."""
+        for moment in (NTP_MAX, NTP_MAX - (60 << 32)):
+            told = TimeResponse(NTPTime(moment), ERROR).encode()
+            self.hostile.step, self.hostile.instead = "time", told
+            self.hostile.damage = lambda octets, _: octets
+            result = await self.result(sends=False, encrypted=False)
+            assert result.failure is not None
+            self.assertEqual(result.failure.exit_status, ExitStatus.CLOCK, result.failure)
