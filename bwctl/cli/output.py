@@ -9,6 +9,7 @@ from pathlib import Path
 from bwctl.cli.drive import columns, write
 from bwctl.cli.exits import UsageError
 from bwctl.cli.messages import Messages
+from bwctl.cli.newfile import create
 from bwctl.cli.options import Options
 from bwctl.render.chart import chart_of
 from bwctl.render.classic import classic, files, remarks_of, shown_ends
@@ -104,7 +105,7 @@ class Output:
         options = self._options
         directory = Path(options.output_dir or ".")
         for name, content in files(result, both=options.both, parsable=options.parsable):
-            (directory / name).write_bytes(content)
+            create(directory / name, content)
             write(f"{directory / name}\n".encode())
 
     def _show_remarks(self, result: TestResult) -> None:
@@ -120,7 +121,7 @@ class Output:
         if chart is not None:
             path = self._picture(result.number)
             picture = svg if path.suffix.lower() == ".svg" else png
-            path.write_bytes(picture(draw(chart)))
+            path.write_bytes(picture(draw(chart)))  # named by the user, and may be there
         elif result.failure is None:
             self._messages.note("--plot: the results have nothing to draw; -i asks for intervals")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +23,7 @@ from bwctl.limits.keys import KeyRing
 from bwctl.net.clock import IClock
 from bwctl.net.hooks import HookRunner
 from bwctl.net.host import Host
+from bwctl.net.names import confirmed_name
 from bwctl.net.plugged import Plugged
 from bwctl.net.timers import Timers
 from bwctl.testers.registry import BUILT_IN
@@ -101,8 +101,7 @@ def apply_settings(host: Host, configuration: Configuration) -> None:
 
 def _name_of(reactor: Any, address: IPAddress) -> Deferred[str]:
     """The name of a host, as hooks are given it; looking it up may take its time."""
-    pool = reactor.getThreadPool()
-    return deferToThreadPool(reactor, pool, lambda: socket.gethostbyaddr(str(address))[0])
+    return deferToThreadPool(reactor, reactor.getThreadPool(), confirmed_name, str(address))
 
 
 def _timetable(settings: Settings) -> Timetable:

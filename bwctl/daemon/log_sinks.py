@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import stat
 import syslog
 import threading
 from collections.abc import Callable
@@ -102,6 +103,9 @@ class StreamSink(Sink):
 class FileSink(Sink):
     """A file that is only appended to, so that it may be cut or moved away meanwhile.
 
+    Its directory mostly belongs to the daemon's user. So root, who may open the file first, neither
+    follows a symbolic link there nor gives away what has other names.
+
     Raises:
         OSError: it cannot be opened.
     """
@@ -113,6 +117,8 @@ class FileSink(Sink):
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+        if os.getuid() == 0 and not self.path.startswith("/dev/"):
+            flags |= os.O_NOFOLLOW
         return os.open(self.path, flags, 0o640)
 
     def write(self, severity: int, line: str) -> None:
@@ -130,8 +136,10 @@ class FileSink(Sink):
 
     def hand_over(self, uid: int, gid: int) -> None:
         """Give the file to the user who may have to open it again."""
-        with suppress(OSError):
-            os.fchown(self._file, uid, gid)
+        status = os.fstat(self._file)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            with suppress(OSError):
+                os.fchown(self._file, uid, gid)
 
 
 class SyslogSink(Sink):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ class PidFiles:
             self._file = self._locked()
             self._owner = os.getpid()
             _fill(self._file, f"{self._owner}\n")
-            info = os.open(self._info_path, _FLAGS, _MODE)
+            info = _open_own(self._info_path)
             try:
                 _fill(info, f"START={started:020d}\nPID={self._owner}\n")
             finally:
@@ -100,7 +101,7 @@ class PidFiles:
     def _locked(self) -> int:
         """The pid file, locked; not one that the former daemon was about to remove."""
         while True:
-            file = os.open(self._pid_path, _FLAGS, _MODE)
+            file = _open_own(self._pid_path)
             try:
                 _lock(file)
                 if _is_at(file, self._pid_path):
@@ -128,6 +129,15 @@ class PidFiles:
         with suppress(OSError, ValueError), open(self._pid_path, encoding="ascii") as file:
             return f" (pid {int(file.read(20))})"
         return ""
+
+
+def _open_own(path: str) -> int:
+    """Open a file of ours, or make it; not one that somebody made a link to another's of."""
+    file = os.open(path, _FLAGS, _MODE)
+    if os.fstat(file).st_nlink > 1:
+        os.close(file)
+        raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), path)
+    return file
 
 
 def _lock(file: int) -> None:

@@ -22,6 +22,7 @@ from bwctl.interfaces import ClientFacts, RequestFacts
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.keys import Key
+from bwctl.limits.places import Asker
 from bwctl.limits.quota import requester
 from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Booking, BrokerService, Refusal
@@ -267,7 +268,7 @@ class ControlProtocol(Carrier):
             sid=sid,
             limit_class=limit_class,
             rtt=self._rtt,
-            local_client=self._is_local(),
+            asker=Asker(self._peer, self._is_local()),
             third_party=self._is_third_party(request),
             client=self._client_name(),
             objections=objections,

@@ -1,7 +1,8 @@
-"""Who the other end's certificate says it is."""
+"""Who the other end is: what its certificate says, and what its name is."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -31,3 +32,20 @@ def peer_names(transport: Any) -> list[str]:
         *(f"EMAIL:{name}" for name in names.get_values_for_type(x509.RFC822Name)),
         *(f"URI:{name}" for name in names.get_values_for_type(x509.UniformResourceIdentifier)),
     ]
+
+
+def confirmed_name(
+    address: str,
+    reverse: Callable[[str], tuple[str, list[str], list[str]]] = socket.gethostbyaddr,
+    forward: Callable[..., list[Any]] = socket.getaddrinfo,
+) -> str:
+    """The name of a host that leads back to its address; else the address. Blocks.
+
+    Whoever has an address also writes the name for it, and could take another's.
+
+    Raises:
+        OSError: there is no such name.
+    """
+    name = reverse(address)[0]
+    found = {str(entry[4][0]).partition("%")[0] for entry in forward(name, None)}
+    return name if address in found else address

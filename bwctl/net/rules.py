@@ -9,6 +9,7 @@ from bwctl.control import timing
 from bwctl.limits import policy, starts
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.counts import pending_denials
+from bwctl.limits.places import Asker, place_denials
 from bwctl.net.clock import local_time
 from bwctl.net.host import Host
 from bwctl.values import SID, NTPTime, TestSpec, ticks
@@ -23,7 +24,7 @@ class Application:
     sid: SID
     limit_class: LimitClass
     rtt: float  # bound of the round trip to the control client, seconds
-    local_client: bool
+    asker: Asker
     third_party: bool  # the control client is at neither end of the test
     client: str  # for the log
     objections: Sequence[str] = ()  # of the site's own policy
@@ -45,13 +46,14 @@ class Rules:
             fuzz=self.fuzz(application),
             now=host.clock.now(),
             local_start=local_time(max(host.clock.now(), application.request.time)),
-            local_client=application.local_client,
+            local_client=application.asker.local,
             third_party=application.third_party,
             clock_synchronised=host.clock.synchronised(),
             allow_unsync=host.allow_unsync,
         )
         denials = [
             *policy.check(limit_class, facts),
+            *place_denials(spec, application.request.role, application.asker),
             *pending_denials(limit_class, host.broker.count),
             *host.quotas.denials(limit_class, application.requester, spec),
         ]

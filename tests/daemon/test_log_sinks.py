@@ -83,6 +83,22 @@ class FileTests(SynchronousTestCase):
         expected = 12345 if os.getuid() == 0 else os.getuid()
         self.assertEqual(self.path.stat().st_uid, expected)
 
+    def test_links(self) -> None:
+        """Root writes through no link, and gives away no file that has another name."""
+        target = self.path.with_name("target")
+        target.write_text("theirs\n")
+        link = self.path.with_name("link")
+        link.symlink_to(target)
+        if os.getuid() == 0:
+            self.assertRaises(OSError, FileSink, str(link))
+        second = self.path.with_name("second")
+        os.link(target, second)
+        sink = FileSink(str(second))
+        self.addCleanup(sink.close)
+        sink.hand_over(12345, 12345)
+        self.assertEqual(target.stat().st_uid, os.getuid())
+        self.assertEqual(target.read_text(), "theirs\n")
+
 
 class StreamTests(SynchronousTestCase):
     def test_lines(self) -> None:

@@ -169,6 +169,20 @@ class PidFileTests(SynchronousTestCase):
         for attempt in (self.files.check, lambda: self.files.take(STARTED)):
             self.assertIn(PID_FILE, str(self.assertRaises(PidFileError, attempt)))
 
+    def test_hard_link(self) -> None:
+        """A file of another's that somebody linked into the directory is not written."""
+        for name in (PID_FILE, INFO_FILE):
+            other = self.directory.parent / f"other-{name}"
+            other.write_text("theirs")
+            os.link(other, self.directory / name)
+            files = PidFiles(str(self.directory))
+            error = self.assertRaises(PidFileError, files.take, STARTED)
+            self.assertIn("Too many links", str(error))
+            self.assertEqual(other.read_text(), "theirs")
+            files.drop()
+            (self.directory / name).unlink(missing_ok=True)
+            other.unlink()
+
     def test_check_changes_nothing(self) -> None:
         """Neither files nor locks."""
         self.files.check()
