@@ -44,7 +44,7 @@ class HostileServer(Protocol):
         octets = self._say(step, sound)
         self.transport.write(octets)
         if octets != sound and self._end is None:
-            self._end = self._reactor.callLater(LINGER_S, self.transport.abortConnection)
+            self._end = self._reactor.callLater(LINGER_S, self.transport.loseConnection)
 
     def dataReceived(self, data: bytes) -> None:
         try:

@@ -6,23 +6,31 @@ from itertools import product
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from bwctl.api import at, run_test
+from bwctl.errors import AcceptType
 from bwctl.results import ExitStatus, TestResult
+from bwctl.text import sanitise
 from bwctl.values import NTP_MAX, NTPTime
-from bwctl.wire.messages import TimeResponse
+from bwctl.wire.messages import StopSession, TimeResponse, encode_stop
 from tests.abuse.scenes import ERROR
-from tests.abuse.servers import STEPS, HostileFactory, foreign
+from tests.abuse.servers import OUTPUT, STEPS, HostileFactory, foreign
+from tests.support.daemons import Ran, run_ours
 from tests.support.effort import SEEDED, dice, times
 from tests.support.raw import KEY
 
 SOUND, HOSTILE = "127.0.0.125", "127.0.0.126"
 PATIENCE_S = 30.0
+MOST = 64 << 20  # octets of results that a client takes
+GIANT = b"bwctl: \x1b[31m\x01\n{[\xff" * 300
 DEFECTS = {ExitStatus.INTERNAL, ExitStatus.USAGE}
 
 
-class HostileServerTests(TestCase):
+class HostileTestCase(TestCase):
+    """Two daemons in this process; one is to be trusted no more than it has to be."""
+
     timeout = 3600.0
 
     def setUp(self) -> None:
@@ -36,6 +44,10 @@ class HostileServerTests(TestCase):
         self.addCleanup(listening.stopListening)
         factory.port = listening.getHost().port
         return factory
+
+
+class ApiTests(HostileTestCase):
+    """`bwctl.api`, on which the command line stands, in this process."""
 
     def end(self, factory: HostileFactory, encrypted: bool) -> Any:
         address = HOSTILE if factory is self.hostile else SOUND
@@ -71,6 +83,20 @@ class HostileServerTests(TestCase):
         self.assertTrue(result.failure.message.isprintable(), where)
         self.assertEqual(self.flushLoggedErrors(), [], where)
 
+    async def test_giant_results(self) -> None:
+        """Results up to the bound are read in time, whatever is in them; beyond it they are not."""
+        for size in (8 << 20, 1 << 30):
+            octets = StopSession(AcceptType.ACCEPT, size).encode()
+            if size < MOST:
+                octets = encode_stop(AcceptType.ACCEPT, GIANT * (size // len(GIANT)))
+            self.hostile.step, self.hostile.instead = "stop", octets
+            self.hostile.damage = lambda octets, _: octets
+            result = await self.result(sends=False, encrypted=False)
+            assert result.failure is not None
+            self.assertEqual(result.failure.exit_status, ExitStatus.TEST_FAILED, result.failure)
+            told = max(len(end.raw) for _, end in result.ends())
+            self.assertEqual(told, size - size % len(GIANT) if size < MOST else len(OUTPUT))
+
     async def test_end_of_time(self) -> None:
         """A daemon that lives at the end of NTP's time is told of, not stumbled over."""
         for moment in (NTP_MAX, NTP_MAX - (60 << 32)):
@@ -80,3 +106,35 @@ class HostileServerTests(TestCase):
             result = await self.result(sends=False, encrypted=False)
             assert result.failure is not None
             self.assertEqual(result.failure.exit_status, ExitStatus.CLOCK, result.failure)
+
+
+class CommandTests(HostileTestCase):
+    """The command line as a process of its own."""
+
+    async def run_client(self, *words: str) -> Ran:
+        ends = ("-c", f"{HOSTILE}:{self.hostile.port}", "-s", f"{SOUND}:{self.sound.port}")
+        ran: Ran = await deferToThread(run_ours, *ends, "-T", "thrulay", "-t", "1", *words)
+        return ran
+
+    async def test_damaged(self) -> None:
+        """It ends with a status of its own and a sentence, never with a traceback."""
+        for number in range(times(2, 40)):
+            for step in STEPS:
+                self.hostile.step = step
+                ran = await self.run_client(*(("--json",) if number % 2 else ()))
+                self.check(ran)
+
+    async def test_results_that_steer_terminals(self) -> None:
+        """Whatever results say, stderr has text alone; with a megabyte of it too."""
+        for octets in (b"bwctl: \x1b]0;owned\x07\n\x1b[2J\x9b31m\r", GIANT * (1 << 8)):
+            self.hostile.step = "stop"
+            self.hostile.instead = encode_stop(AcceptType.FAILURE, octets)
+            self.hostile.damage = lambda octets, _: octets
+            for words in ((), ("-v", "-x"), ("--json",), ("--parsable", "-x")):
+                self.check(await self.run_client(*words))
+
+    def check(self, ran: Ran) -> None:
+        where = f"{SEEDED}{self.hostile.step}: {ran.status}\n{ran.stderr[-3000:]}"
+        self.assertNotIn(ran.status, {0, *DEFECTS}, where)
+        self.assertNotIn("Traceback", ran.stderr, where)
+        self.assertEqual(sanitise(ran.stderr), ran.stderr, where)
