@@ -111,5 +111,5 @@ def word_behind(prefix: bytes, answer: ProbeAnswer, statuses: Sequence[int]) -> 
     """The word behind the beginning of a probe's output; None if another output or exit status."""
     if answer.exit_status not in statuses or not answer.output.startswith(prefix):
         return None
-    words = answer.output[len(prefix) : len(prefix) + 80].split()
-    return words[0].decode() if words and words[0].isascii() else None
+    words = answer.output[len(prefix) : len(prefix) + 80].decode("ascii", "replace").split()
+    return words[0] if words and words[0].isascii() and words[0].isprintable() else None
