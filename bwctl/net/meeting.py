@@ -145,8 +145,7 @@ class Doorway(ServerFactory):
             self.ended.fire(stop)
         elif link in self._candidates:
             self._candidates.remove(link)
-            if link.connected:  # a stranger who says that it is done; nobody would close it
-                link.transport.abortConnection()
+            link.abort()  # a stranger who says that it is done; nobody else would close it
 
     def settle(self) -> ServerLink | None:
         """The best candidate that is there; the others are dropped."""

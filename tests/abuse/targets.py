@@ -89,7 +89,7 @@ def _request(octets: bytes) -> None:
     size = TestRequest.size(version)
     with suppress(RemoteProtocolError, UnsupportedRequest):
         request = TestRequest.decode(octets[1 : size + 1].ljust(size, b"\0"), version)
-        assert TestRequest.decode(request.encode()) == TestRequest.decode(request.encode())
+        request.encode(version)
         _asked(request)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from bwctl.errors import ConfigurationError
+from bwctl.limits.parser import parse_limits
 from tests.abuse.explorer import Explorer
 from tests.abuse.targets import targets
 from tests.support.effort import SEEDED, dice, times
@@ -21,20 +23,29 @@ class FuzzingTests(SynchronousTestCase):
                 raise AssertionError(text) from error
             self.assertGreater(len(explorer.seen), 3, f"{name}: nothing of ours was run")
 
-    def test_it_finds(self) -> None:
-        """The fuzzer itself finds what hides behind three conditions, by following coverage."""
-        explorer = Explorer(_hidden, [b"limit root with\n"], dice("finds"))
-        self.assertRaises(ZeroDivisionError, explorer.explore, 20_000)
+    def test_it_explores(self) -> None:
+        """The fuzzer reaches more than its seeds do, and what is raised there comes out."""
+        reached = []
+        for count in (0, 500):
+            explorer = Explorer(_limits, [b"limit root with pending=3\n"], dice("explores"))
+            explorer.explore(count)
+            reached.append(len(explorer.seen))
+        self.assertGreater(reached[1], 1.5 * reached[0])
+        self.assertGreater(explorer.found, 5)
+        trapped = Explorer(_trapped, [b"limit root with pending=3\n"], dice("explores"))
+        self.assertRaises(ZeroDivisionError, trapped.explore, 500)
 
 
-def _hidden(octets: bytes) -> None:
-    """Fails on a line of two words of which the first is an unknown statement of some length."""
-    from bwctl.errors import ConfigurationError
-    from bwctl.limits.parser import parse_limits
-
+def _limits(octets: bytes) -> list[str]:
+    """What is wrong with a limits file."""
     try:
         parse_limits(octets.decode("latin-1"), "file")
     except ConfigurationError as error:
-        found = [problem.message for problem in error.problems]
-        if any("is defined again" in one for one in found) and len(found) > 1:
-            raise ZeroDivisionError from None
+        return [problem.message for problem in error.problems]
+    return []
+
+
+def _trapped(octets: bytes) -> None:
+    """Fails where a limit has a value that is none."""
+    if any(message.startswith("pending:") for message in _limits(octets)):
+        raise ZeroDivisionError
