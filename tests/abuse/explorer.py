@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from tests.support.damage import mutated
 PACKAGE = str(Path(bwctl.__file__).parent)
 LONGEST = 20_000  # octets of an input that is made from another
 SLOW_S = 5.0  # of processor time for one input; far above what any takes
+
+_WORDS = re.compile(rb"[A-Za-z0-9_.]{1,40}|[^A-Za-z0-9_.\x80-\xff]{1,4}")
 
 Step = tuple[CodeType, int, int]  # code, the line before, the line
 Target = Callable[[bytes], object]
@@ -41,6 +44,7 @@ class Explorer:
         self._dice = dice
         self._corpus = list(seeds)
         self._seeds = len(seeds)
+        self._words = sorted({word for seed in seeds for word in _WORDS.findall(seed)})
 
     @property
     def found(self) -> int:
@@ -62,7 +66,20 @@ class Explorer:
             other = self._dice.choice(self._corpus)
             octets = octets[: self._dice.randrange(len(octets) + 1)]
             octets += other[self._dice.randrange(len(other) + 1) :]
+        if self._dice.random() < 0.5:
+            octets = self._reworded(octets)
+            if self._dice.random() < 0.5:
+                return octets[:LONGEST]
         return mutated(octets, self._dice)[:LONGEST]
+
+    def _reworded(self, octets: bytes) -> bytes:
+        """A word, or what is between two words, becomes another one of the seeds'."""
+        places = list(_WORDS.finditer(octets))
+        if not places:
+            return octets
+        place = self._dice.choice(places)
+        start, end = place.span() if self._dice.random() < 0.8 else (place.end(), place.end())
+        return octets[:start] + self._dice.choice(self._words) + octets[end:]
 
     def _try(self, octets: bytes) -> bool:
         """Run one input; whether it reached anything new."""
