@@ -22,6 +22,7 @@ from bwctl.interfaces import ClientFacts, RequestFacts
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.keys import Key
+from bwctl.limits.places import Asker
 from bwctl.limits.quota import requester
 from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Booking, BrokerService, Refusal

@@ -15,14 +15,10 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
-from bwctl.cli.jsonform import json_text
-from bwctl.cli.summary import summary_text
-
 from bwctl.cli.auth import read_modes, take_words
 from bwctl.cli.exits import UsageError
 from bwctl.cli.hosts import parse_host, parse_port
 from bwctl.cli.options import parse
-from bwctl.cli.output import classic, files, machine_part, remarks_of
 from bwctl.cli.throughput import BWCTL
 from bwctl.control.client import NoCommonMode
 from bwctl.control.legality import CONTROL, PEER
@@ -43,10 +39,13 @@ from bwctl.limits.quota import octets_of
 from bwctl.net.chrony import parse_tracking
 from bwctl.net.hook_input import defused, hook_input
 from bwctl.net.hook_process import OutputLines
+from bwctl.render.classic import classic, files, machine_part, remarks_of
+from bwctl.render.jsonform import json_text
+from bwctl.render.summary import summary_text
 from bwctl.results import EndResult, TestEnded, TestResult
 from bwctl.testers.registry import BUILT_IN
 from bwctl.text import sanitise
-from bwctl.values import SID, NTPTime, Role, TestSpec
+from bwctl.values import SID, NTPTime, ProbeAnswer, Role, TestSpec
 from bwctl.verdict import judge
 from bwctl.wire.handshake import ClientGreeting, ServerGreeting, ServerOK, ServerUptime
 from bwctl.wire.messages import (
@@ -211,7 +210,7 @@ def _hook(octets: bytes) -> None:
 def _version(octets: bytes) -> None:
     for tester in BUILT_IN:
         for status in (0, 1):
-            version = tester.version(status, octets)
+            version = tester.version([ProbeAnswer(status, octets)])
             assert version is None or (version.isprintable() and len(version) <= 100), version
     with suppress(ValueError):
         parse_tracking(octets)

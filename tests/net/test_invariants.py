@@ -14,11 +14,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.broker.ports import PortPool
 from bwctl.daemon.selfcheck import INTERVAL_S, SelfCheck
-from bwctl.net.broker import Application, Booking
+from bwctl.limits.places import Asker
+from bwctl.net.broker import Booking
 from bwctl.net.control import ControlFactory, ControlProtocol
 from bwctl.net.host import Host
 from bwctl.net.invariants import AgentState, Snapshot, leftovers, violations
 from bwctl.net.once import Once
+from bwctl.net.rules import Application
 from bwctl.net.snapshot import snapshot
 from bwctl.net.timers import Timers
 from bwctl.testers.registry import BUILT_IN
@@ -62,7 +64,8 @@ class InvariantTests(SynchronousTestCase):
             sid=SID(bytes([number]) * 16),
             limit_class=self.host.limits.default,
             rtt=0.0,
-            local_client=False,
+            asker=Asker(ip_address("127.0.0.3"), local=False),
+            third_party=False,
             client="a test",
             requester="net:127.0.0.3",
         )
