@@ -96,7 +96,7 @@ def _asked(request: TestRequest) -> None:
     spec = request.spec
     facts = Facts(spec=spec, role=request.role, fuzz=request.error.ticks, now=SLOT)
     [str(denial) for denial in check(ROOT, facts)]
-    [str(denial) for denial in place_denials(ROOT, spec, request.role, ASKER)]
+    [str(denial) for denial in place_denials(spec, request.role, ASKER)]
     for tester in BUILT_IN:
         if tester.tool_id == spec.tool and not tester.problems(spec):
             for role in Role:
@@ -163,7 +163,7 @@ def _shown(result: TestResult) -> None:
     for text in (summary_text(result), result.failure.message if result.failure else ""):
         assert sanitise(text) == text, text
     for parsable in (False, True):
-        shown = classic(result, both=True, parsable=parsable, safe=True).decode()
+        shown = b"".join(classic(result, both=True, parsable=parsable, safe=True)).decode()
         assert sanitise(shown) == shown
         list(files(result, both=True, parsable=parsable))
 

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ClientFacts, IClock, IKeyStore, IPolicy, IResultSink, RequestFacts
 from bwctl.limits.classes import LimitClass, only_class
-from bwctl.limits.keys import Key
+from bwctl.limits.keys import Key, parse_keys
 from bwctl.net.host import Host
 from bwctl.net.plugged import KEY_TIMEOUT_S, STOP_TIMEOUT_S, GuardedClock, Plugged, PluginFailure
 from bwctl.net.timers import Timers
@@ -117,7 +117,7 @@ class KeyStoreTests(PluggedTestCase):
         """The file is not asked where there is a store."""
         clock = FakeClock(self.clock)
         host = Host(reactor=self.clock, clock=clock, timers=Timers(self.clock, clock), testers={})
-        host.keys = {"alice": Key(bytes(16))}  # type: ignore[assignment]
+        host.keys = parse_keys(f"alice {bytes(16).hex()}\n", "keys")
         self.assertEqual(self.successResultOf(host.key("alice")), Key(bytes(16)))
         host.plugged = Plugged(key_store=Site(lambda _: None))
         self.assertIsNone(self.successResultOf(host.key("alice")))
