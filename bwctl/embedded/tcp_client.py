@@ -17,7 +17,7 @@ from bwctl.embedded.failures import ServerGone, Stopped, reason_of
 from bwctl.embedded.opening import open_streams
 from bwctl.embedded.options import TCP, Options, nanoseconds
 from bwctl.embedded.protocol import ProtocolError, Refused, Response
-from bwctl.embedded.sending import SendingStream, linger
+from bwctl.embedded.sending import BATCH, LEAST_BATCH, SendingStream, linger
 from bwctl.embedded.stats import NEVER, Histogram, Marks
 
 LINGER_S = 1.0  # for what is on its way at the end
@@ -60,7 +60,8 @@ class TCPClient:
 
     def _open(self) -> None:
         connections, response = open_streams(self._options)
-        self._streams = [SendingStream(one, response.block) for one in connections]
+        batch = max(BATCH // len(connections), LEAST_BATCH)
+        self._streams = [SendingStream(one, response.block, batch) for one in connections]
         self._describe(connections[0], response)
 
     def _describe(self, connection: socket.socket, response: Response) -> None:
