@@ -28,6 +28,7 @@ MAX_PACKET = 65535
 DEFAULT_PACKET = 1500
 DEFAULT_RATE = 1_000_000  # bit/s
 MAX_PACKETS = 1 << 27  # of one test: a bitmap of 16 MiB
+MAX_SECONDS = 86_400 * 7  # of one test, at a server that sets no time
 
 _NTP_UNIX_OFFSET = 2_208_988_800  # seconds from 1900 to 1970
 _SECONDS_MASK = (1 << 32) - 1
@@ -91,7 +92,8 @@ def objection(
         return f"{asked.packets} packets, {asked.rate} in 1000 s"
     if most_bits_per_second and asked.rate * asked.packet_size > 125 * most_bits_per_second:
         return f"more than {most_bits_per_second:g} bit/s"
-    if longest and asked.packets * 1000 > longest * (asked.rate + 1):  # it was rounded down
+    longest = longest or MAX_SECONDS
+    if asked.packets * 1000 > longest * (asked.rate + 1):  # it was rounded down
         return f"longer than {longest:g} s"
     return None
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import struct
 import sys
-import time
+from contextlib import suppress
 from typing import Any
 
 from bwctl.embedded.protocol import MIN_WINDOW
@@ -73,11 +73,12 @@ def receive_datagrams(address: str, port: int, window: int) -> socket.socket:
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window or DATAGRAM_BUFFER)
         one.setblocking(False)
-        if sys.platform == "linux":
-            one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     except OSError:
         one.close()
         raise
+    if sys.platform == "linux":
+        with suppress(OSError):  # some kernels in the clothes of Linux cannot
+            one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     return one
 
 
@@ -123,13 +124,13 @@ def notes_arrivals(one: socket.socket) -> bool:
         return False
 
 
-def arrival(notes: list[tuple[int, int, bytes]]) -> tuple[int, int]:
-    """Unix time, s and ns, that the kernel noted for a datagram; the present if it noted none."""
+def arrival(notes: list[tuple[int, int, bytes]]) -> tuple[int, int] | None:
+    """Unix time, s and ns, that the kernel noted for a datagram; None if it noted none."""
     for level, kind, data in notes:
         if (level, kind, len(data)) == _NOTE:
             seconds, nanoseconds = _TIMESPEC.unpack(data)
             return seconds, nanoseconds
-    return divmod(time.time_ns(), 1_000_000_000)
+    return None
 
 
 def set_window(connection: socket.socket, window: int) -> None:

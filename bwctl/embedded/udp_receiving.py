@@ -55,7 +55,7 @@ class PacketReceiver:
             except BlockingIOError:
                 break
             taken += 1
-            seconds, nanoseconds = time_of(notes)
+            seconds, nanoseconds = time_of(notes) or self._now()
             nonce, number, ntp_seconds, fraction = unpack(packet)
             # the exclusive or takes the same time for every wrong nonce
             if octets == size and source[0] == self._client and not nonce ^ self._nonce:
@@ -64,6 +64,11 @@ class PacketReceiver:
         self.arrivals.add(own)
         self._note_progress(time.monotonic_ns())
         return taken == _BATCH
+
+    def _now(self) -> tuple[int, int]:
+        """Unix time, s and ns, for a datagram of which the kernel did not note it."""
+        self.by_kernel = False
+        return divmod(time.time_ns(), 1_000_000_000)
 
     def receive_all(self, end: int) -> bool:
         """Count all that is there, until a monotonic time in ns; whether there may be more."""

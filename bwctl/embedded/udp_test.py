@@ -88,13 +88,18 @@ class UDPTest:
         self._listen()
 
     def _listen(self) -> None:
-        """Wait for packets, and for the end.
+        """Wait for the end, and for packets.
 
         To be woken up by every packet of a fast stream would take the time of both ends. Where the
         kernel notes when packets come they are fetched in bulk instead, by `tick`.
         """
         self._loop.watch(self._connection.fileno(), lambda _: self._hear())
-        self._naps = self._response.rate >= _FAST and self._receiver.by_kernel
+        self._naps = self._response.rate >= _FAST
+        self._check_naps()
+
+    def _check_naps(self) -> None:
+        """Without the kernel's notes packets have to be read when they come."""
+        self._naps = self._naps and self._receiver.by_kernel
         if not self._naps:
             self._loop.watch(self._incoming.fileno(), lambda _: self._receive())
 
@@ -111,6 +116,7 @@ class UDPTest:
         due = self._next_mark(now)
         if not self._naps:
             return due
+        self._check_naps()
         return now if more else now + _NAP_NS
 
     def _planned_seconds(self) -> float:

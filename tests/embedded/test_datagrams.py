@@ -65,6 +65,8 @@ class ProposalTests(TestCase):
             ({}, False, 10_000_000, 2.0, True),
             ({}, False, 9_999_000, 2.0, False),
             ({}, False, 10_000_000, 1.99, False),
+            ({"rate": 1, "packets": 1200}, False, 0, 0, True),
+            ({"rate": 1, "packets": 1300}, False, 0, 0, False),  # 15 days
         ):
             refused = objection(ASKED._replace(**change), ipv6, rate, longest)
             self.assertEqual(refused is None, allowed, msg=f"{change} {rate} {longest}")
