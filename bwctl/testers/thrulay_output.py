@@ -13,7 +13,6 @@ from bwctl.testers.reading import (
     clean,
     count,
     hint,
-    interval_of,
     lines_of,
     long_enough,
     number,
@@ -26,6 +25,7 @@ from bwctl.values import Report, Role, TestSpec
 MARK: Final = "#json "  # begins the line with the result
 ALL_STREAMS: Final = 255
 
+_COUNTS: Final = ("retransmits", "lost", "packets")
 _DELAYS: Final = {"min": "min", "mean": "mean", "median": "p50", "p95": "p95", "max": "max"}
 
 
@@ -66,10 +66,8 @@ def halves(result: Mapping[str, Any], role: Role) -> tuple[Half | None, Half | N
 
 
 def half(block: Mapping[str, Any]) -> Half | None:
-    """What the whole result, or an interval, counted."""
-    octets = count(block.get("bytes"))
-    start, end = number(block.get("start")) or 0.0, number(block.get("end"))
-    seconds = number(block.get("seconds")) if end is None else max(0.0, end - start)
+    """What one end counted over the whole test."""
+    octets, seconds = count(block.get("bytes")), number(block.get("seconds"))
     if octets is None or seconds is None:
         return None
     jitter = number(block.get("jitter_us"))
@@ -110,9 +108,20 @@ def _is_finite(value: object) -> TypeGuard[float]:
 
 def _intervals(spec: TestSpec, entries: Sequence[Any]) -> list[Mapping[str, Any]]:
     """The intervals without the fragment at the end of a server's."""
-    blocks = [mapping(entry) for entry in entries[:MAX_INTERVALS]]
-    return [
-        interval_of(number(block.get("start")) or 0.0, number(block.get("end")) or 0.0, counted)
-        for block in blocks
-        if (counted := half(block)) is not None and long_enough(spec, counted.seconds)
-    ]
+    found = (_interval(entry) for entry in entries[:MAX_INTERVALS] if isinstance(entry, dict))
+    return [one for one in found if one and long_enough(spec, one["end_s"] - one["start_s"])]
+
+
+def _interval(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """One interval. There may be thousands, and the daemon reads them too: no detours here."""
+    start, end, octets = number(entry.get("start")), number(entry.get("end")), entry.get("bytes")
+    if start is None or end is None or (octets := count(octets)) is None:
+        return None
+    found = {"start_s": start, "end_s": end, "bytes": octets}
+    found["bits_per_second"] = rate(octets, end - start)
+    for name in _COUNTS:
+        if name in entry and (value := count(entry[name])) is not None:
+            found[name] = value
+    if "jitter_us" in entry and (jitter := number(entry["jitter_us"])) is not None:
+        found["jitter_ms"] = jitter / 1000
+    return found
