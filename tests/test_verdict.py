@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -96,7 +97,23 @@ class VerdictTests(SynchronousTestCase):
             message = "no throughput in the tester's output"
             self.check(with_reports(*reports), ExitStatus.TEST_FAILED, message)
 
-    def test_latency_needs_no_throughput(self) -> None:
-        """Other kinds of tests have other figures."""
-        result = replace(with_reports(None, None), spec=replace(SPEC, tool=ToolID.PING))
-        self.assertIsNone(judge(result))
+    def of_kind(self, tool: ToolID, **summary: Any) -> TestResult:
+        """A test of another kind, with what its sender has measured."""
+        found = Report(tool="x", summary=summary)
+        result = with_reports(Report(tool="x"), found)
+        return replace(result, spec=replace(SPEC, tool=tool), results_role=Role.CLIENT)
+
+    def test_latency(self) -> None:
+        """One packet that came back makes a result, whatever was lost besides."""
+        self.assertIsNone(judge(self.of_kind(ToolID.PING, sent=10, received=1, lost=9)))
+        for summary in ({}, {"sent": 10, "received": 0, "lost": 10}):
+            message = "no packet that came back in the tester's output"
+            result = self.of_kind(ToolID.PING, **summary)
+            self.check(result, ExitStatus.TEST_FAILED, message)
+
+    def test_trace(self) -> None:
+        """A trace that did not reach its target is a result: it tells where the way ends."""
+        hops = [{"n": 1, "probes": [{"addr": "192.0.2.9", "rtt_ms": 1.0}]}]
+        self.assertIsNone(judge(self.of_kind(ToolID.TRACEPATH, reached=False, hops=hops)))
+        result = self.of_kind(ToolID.TRACEPATH, reached=False)
+        self.check(result, ExitStatus.TEST_FAILED, "no hop in the tester's output")

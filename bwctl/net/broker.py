@@ -52,7 +52,7 @@ class Booking:
     @property
     def ports(self) -> range:
         """The ports that are taken for it."""
-        return range(self.port, self.port + self.pooled)
+        return range(self.own_port, self.own_port + self.pooled)
 
     @property
     def sid(self) -> SID:

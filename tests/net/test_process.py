@@ -51,10 +51,10 @@ class TesterProcessTests(TestCase):
     async def test_stop_is_gentle_first(self) -> None:
         """TERM comes first, and the tester may still say something."""
         process = self.start(
-            "import signal,sys\n"
-            "def bye(*_): print('bye', flush=True); sys.exit(0)\n"
+            "import os,signal,sys\n"
+            "def bye(*_): os.write(1, b'bye\\n'); sys.exit(0)\n"
             "signal.signal(signal.SIGTERM, bye)\n"
-            "print('ready', flush=True); signal.pause()"
+            "os.write(1, b'ready\\n'); signal.pause()"
         )
         await self.until(process, b"ready")
         process.stop()
