@@ -152,6 +152,7 @@ class TestResult:
     receiver: EndResult = EndResult()
     sender: EndResult = EndResult()
     spec: TestSpec | None = None  # None: failed before the tester was chosen
+    tester: str = ""  # its name, which a spec does not tell of one that is plugged in
     number: int = 1  # of repeated tests
     sid: SID = NO_SID
     tester_port: int | None = None  # of the tester's server

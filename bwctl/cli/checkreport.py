@@ -13,7 +13,7 @@ from bwctl.render.jsonform import json_object
 from bwctl.render.wording import scaled
 from bwctl.results import ClockReading
 from bwctl.text import sanitise
-from bwctl.values import ToolID, seconds
+from bwctl.values import ToolID, seconds, single_tools, tool_name
 
 SCHEMA = "bwctl.check/1"
 
@@ -61,8 +61,7 @@ def _error(clock: ClockReading) -> float:
 
 
 def _names(tools: ToolID) -> str:
-    names = [str(tool.name).lower().replace("_", "-") for tool in ToolID if tool & tools]
-    return ", ".join(names) or "none"
+    return ", ".join(map(tool_name, single_tools(tools))) or "none"
 
 
 def _way_row(way: WayCheck) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bwctl.cli import units
+from bwctl.cli import plugged, units
 from bwctl.cli.auth import FORM, read_modes
 from bwctl.cli.hosts import parse_host, parse_port
 from bwctl.cli.optiontable import Group, Opt
@@ -59,7 +59,7 @@ def tools_of(kind: Kind) -> Callable[[str], tuple[ToolID, ...]]:
     own = ", ".join(name for name, tool in TOOL_NAMES.items() if tool & TOOLS_OF[kind][1])
 
     def tool(name: str) -> ToolID:
-        found = TOOL_NAMES.get(name.lower(), ToolID.NONE)
+        found = TOOL_NAMES.get(name.lower()) or plugged.tool_by_name(name)
         for program, tools in TOOLS_OF.values():
             if found & tools and tools is not TOOLS_OF[kind][1]:
                 raise ValueError(f"{name} is a tester of {program}")

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 from bwctl.cli.exits import ClientError, ExitStatus
 from bwctl.cli.options import Options
+from bwctl.cli.plugged import testers
 from bwctl.net.failures import unfit
-from bwctl.testers.registry import BUILT_IN
 
 
 def check(options: Options) -> None:
@@ -19,7 +19,7 @@ def check(options: Options) -> None:
     ends = [end.address for end in (options.receiver, options.sender) if end]
     six = options.ip_version == 6 or any(one is not None and one.version == 6 for one in ends)
     address = ip_address("::1" if six else "127.0.0.1")
-    wanted = [tester for tester in BUILT_IN if tester.tool_id in options.tools]
+    wanted = [tester for tester in testers(options.tools) if tester.tool_id in options.tools]
     problems = {
         tester.name: tester.problems(
             options.spec(

@@ -13,12 +13,12 @@ from bwctl.cli.credentials import AllCredentials
 from bwctl.cli.exits import UsageError
 from bwctl.cli.hosts import HostPort
 from bwctl.cli.options import Options
+from bwctl.cli.plugged import testers
 from bwctl.control.client import Identity
 from bwctl.errors import ConfigurationError
 from bwctl.net.clock import SystemClock
 from bwctl.net.pair import EndWish, Surroundings, TLSWish
 from bwctl.net.timers import Timers
-from bwctl.testers.registry import BUILT_IN
 from bwctl.wire.fields import Mode
 
 if TYPE_CHECKING:  # reading a configuration, or being an end, is rare: a client starts quicker
@@ -38,7 +38,7 @@ def surroundings(options: Options, reactor: Any, note: Callable[[str], None]) ->
         reactor=reactor,
         clock=clock,
         timers=Timers(reactor, clock),
-        testers={tester.name: tester for tester in BUILT_IN},
+        testers={tester.name: tester for tester in testers(options.tools)},
         ip_version=options.ip_version,
         bind=options.local_address,
         local_host=lambda: _local_host(options, settings, reactor, clock),
@@ -80,7 +80,7 @@ def _local_host(
     from bwctl.limits.keys import KeyRing
     from bwctl.net.host import EVERYTHING
 
-    wanted = [one for one in BUILT_IN if one.tool_id in options.tools]
+    wanted = [one for one in testers(options.tools) if one.tool_id in options.tools]
     settings = (settings or Settings()).replace(allow_unsync=True)
     return make_host(Configuration(settings, EVERYTHING, KeyRing()), wanted, reactor, clock)
 

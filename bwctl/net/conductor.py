@@ -99,7 +99,8 @@ class Conductor:
                 given back.
         """
         spec = self._choose()
-        self._update(spec=spec, results_role=self._chosen.results_role(spec))
+        chosen = self._chosen
+        self._update(spec=spec, tester=chosen.name, results_role=chosen.results_role(spec))
         try:
             agreed = await self._negotiate(spec)
             await self._start(agreed)

@@ -53,7 +53,7 @@ def chart_of(result: TestResult) -> Chart | None:
         return None
     start = result.reserved_start
     return Chart(
-        title=what_is_tested(result.spec),
+        title=what_is_tested(result),
         subtitle="" if start is None else f"{rfc3339(start)[:19]}Z",
         x_label=_X_LABELS[kind],
         whole_x=kind is not Kind.THROUGHPUT,

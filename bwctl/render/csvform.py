@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import Any
 
-from bwctl.render.wording import figure, one_line, rfc3339, tool_name
+from bwctl.render.wording import figure, one_line, rfc3339, tester_name
 from bwctl.results import EndResult, TestResult
 from bwctl.values import Kind, NTPTime, TestSpec
 
@@ -91,7 +91,7 @@ COLUMNS: Mapping[str, Value] = {
     "status": lambda result, summary: "failed" if result.failure else "ok",
     "error_code": lambda result, summary: result.failure.code if result.failure else None,
     "kind": _of_spec(lambda spec: spec.kind.value),
-    "tool": _of_spec(tool_name),
+    "tool": lambda result, summary: tester_name(result) or None,
     "protocol": _of_spec(_protocol),
     "duration_seconds": _of_spec(lambda spec: spec.duration),
     "parallel_streams": _of_spec(lambda spec: spec.parallel or None),

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from bwctl import __version__
-from bwctl.render.wording import known, rfc3339, tool_name
+from bwctl.render.wording import known, rfc3339, tester_name
 from bwctl.results import ClockReading, EndResult, Failure, TestResult
 from bwctl.values import NO_SID, Kind, NTPTime, Report, TestSpec, seconds
 
@@ -52,7 +52,7 @@ def json_object(result: TestResult, program: str = "bwctl") -> dict[str, Any]:
         status="failed" if result.failure else "ok",
         test_number=result.number,
         session_id=result.sid.hex() if result.sid != NO_SID else None,
-        tool=tool_name(result.spec) if result.spec else None,
+        tool=tester_name(result) or None,
         parameters=_parameters(result.spec),
         schedule=_schedule(result),
         ports=known(tester=result.tester_port, peer=result.peer_port),

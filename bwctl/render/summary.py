@@ -42,7 +42,7 @@ def _title(result: TestResult, look: Look) -> str:
     if result.failure is not None:
         number += look.paint(" failed", "red")
     when = f"{rfc3339(result.reserved_start)[:19]}Z" if result.reserved_start is not None else ""
-    what = what_is_tested(result.spec) if result.spec is not None else ""
+    what = what_is_tested(result)
     return ", ".join(part for part in (number, when, what) if part)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeGuard
 
+from bwctl.results import TestResult
 from bwctl.text import sanitise
-from bwctl.values import Kind, NTPTime, TestSpec
+from bwctl.values import Kind, NTPTime, TestSpec, tool_name
 
 LARGEST = 1e30
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
@@ -60,15 +61,18 @@ def rfc3339(moment: NTPTime) -> str:
     return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def tool_name(spec: TestSpec) -> str:
-    """The tester's name as -T takes it."""
-    return (spec.tool.name or "").lower().replace("_", "-")
+def tester_name(result: TestResult) -> str:
+    """The tester's name as -T takes it; "" before one was chosen."""
+    return result.tester or (tool_name(result.spec.tool) if result.spec else "")
 
 
-def what_is_tested(spec: TestSpec) -> str:
-    """Tester, protocol, time and direction of a test in a few words."""
+def what_is_tested(result: TestResult) -> str:
+    """Tester, protocol, time and direction of a test in a few words; "" before they are known."""
+    spec = result.spec
+    if spec is None:
+        return ""
     sender, receiver = spec.address(spec.sender), spec.address(spec.sender.other)
-    parts = [tool_name(spec) + protocol(spec)]
+    parts = [tester_name(result) + protocol(spec)]
     if spec.kind is Kind.LATENCY and spec.packet_count:
         parts.append(f"{spec.packet_count} packets")
     elif spec.kind is not Kind.TRACE:

@@ -102,10 +102,11 @@ class LookupTests(SynchronousTestCase):
 
     def test_testers(self) -> None:
         """Testers come by themselves; one that is none, or another's double, is left out."""
-        new = replace(Thrulay(), name="new", tool_id=ToolID.OWAMP)
+        new = replace(Thrulay(), name="new", tool_id=ToolID(0x10000))
         same_bit = replace(Thrulay(), name="other")
-        two_bits = replace(Thrulay(), name="other", tool_id=ToolID.OWAMP | ToolID.PING)
-        found = find_testers(lambda interface: [new, object(), same_bit, two_bits, new])
+        two_bits = replace(Thrulay(), name="other", tool_id=ToolID(0x30000))
+        no_kind = replace(Thrulay(), name="other", tool_id=ToolID(0x200))
+        found = find_testers(lambda interface: [new, object(), same_bit, two_bits, no_kind, new])
         self.assertEqual([one.name for one in found], [*_BUILT_IN, "new"])
 
     def test_quick_start(self) -> None:

@@ -14,7 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest import SkipTest
 
 import bwctl
-from tests.interop.cells import CELLS, CONTROL, EXTRAS, TESTERS, TRIOS, Cell, extras, plain
+from tests.interop.cells import (
+    CELLS,
+    CONTROL,
+    EXTRAS,
+    ONE_ENDED,
+    TESTERS,
+    TRIOS,
+    Cell,
+    extras,
+    plain,
+)
 from tests.interop.running import run
 from tests.support.daemons import C_BIN, NO_C
 
@@ -77,11 +87,18 @@ def _run(cell: Cell) -> str:
 def table(results: Results) -> str:
     """Cells that went well, of those that were run, in Markdown."""
     whole = [f"{tester} {protocol}" for tester in TESTERS for protocol in ("TCP", "UDP")]
+    whole += ONE_ENDED
     parts = [
-        _table(results, whole, lambda cell: f"{cell.tester} {cell.protocol.upper()}", plain=True),
+        _table(results, whole, _column, plain=True),
         _table(results, list(EXTRAS), lambda cell: cell.kind, plain=False),
     ]
     return "\n".join(parts)
+
+
+def _column(cell: Cell) -> str:
+    if cell.tester in ONE_ENDED:
+        return cell.tester
+    return f"{cell.tester} {cell.protocol.upper()}"
 
 
 def _table(
@@ -112,6 +129,8 @@ def versions() -> str:
             f"iperf3 {_first_word(['iperf3', '-v'], 1)}",
             f"iperf {_first_word(['iperf', '-v'], 2)}",
             _first_word(["nuttcp", "-V"], 0).replace("-", " "),
+            f"ping {_first_word(['ping', '-V'], 3)}",
+            f"traceroute {_first_word(['traceroute', '--version'], 5)}",
         ]
     )
 

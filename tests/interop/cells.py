@@ -42,6 +42,9 @@ CONTROL = Trio(C, C, C)
 """What C does by itself: not a cell of ours, but the measure for them."""
 
 TESTERS = ("iperf3", "iperf", "nuttcp")
+ONE_ENDED = {"ping": "bwping", "traceroute": "bwtraceroute", "tracepath": "bwtraceroute"}
+"""Testers that the sender runs alone, and the clients for them."""
+
 MODES = ("O", "A", "E")  # open, authenticated, encrypted
 
 
@@ -66,7 +69,14 @@ class Cell:
     @property
     def protocol(self) -> str:
         """Of the test's data."""
+        if self.tester in ONE_ENDED:
+            return "one-ended"
         return "udp" if self.udp else "tcp"
+
+    @property
+    def program(self) -> str:
+        """The client."""
+        return ONE_ENDED.get(self.tester, "bwctl")
 
     @property
     def duration(self) -> int:
@@ -109,6 +119,8 @@ def plain(trio: Trio) -> Iterator[Cell]:
     """Every tester, protocol and mode."""
     for tester, udp, mode in product(TESTERS, (False, True), MODES):
         yield Cell(trio, tester, udp, mode, mode)
+    for tester, mode in product(ONE_ENDED, MODES):
+        yield Cell(trio, tester, False, mode, mode)
 
 
 def extras(trio: Trio) -> Iterator[Cell]:
@@ -116,7 +128,8 @@ def extras(trio: Trio) -> Iterator[Cell]:
     for udp in (False, True):
         yield Cell(trio, "iperf3", udp, kind="flip")
         yield Cell(trio, "iperf3", udp, kind="parallel")
-    yield Cell(trio, "nuttcp", kind="flip")
+    for tester in ("nuttcp", "ping", "traceroute"):
+        yield Cell(trio, tester, kind="flip")
     yield Cell(trio, "iperf", kind="parallel")
     yield Cell(trio, "nuttcp", kind="parallel")
     for mode in ("O", "E"):
@@ -126,7 +139,8 @@ def extras(trio: Trio) -> Iterator[Cell]:
     yield Cell(trio, "iperf3", False, "E", "E", kind="ipv6")
     yield Cell(trio, "iperf3", True, kind="ipv6")
     yield Cell(trio, "iperf", kind="ipv6")
-    yield Cell(trio, "nuttcp", kind="ipv6")
+    for tester in ("nuttcp", "ping", "traceroute"):
+        yield Cell(trio, tester, kind="ipv6")
     if trio.receiver == trio.sender:
         for kind in ONE_DAEMON:
             yield Cell(trio, "iperf3", kind=kind)

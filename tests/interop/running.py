@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any
 from unittest import SkipTest
 
-from tests.interop.cells import OURS, C, Cell
+from tests.interop.cells import ONE_ENDED, OURS, C, Cell
 from tests.support.daemons import (
     NO_C,
     Client,
@@ -40,6 +40,12 @@ _numbers_lock = threading.Lock()
 _BLOCK = re.compile(r"^(RECEIVER|SENDER) START\n(.*?)^\1 END\n", re.MULTILINE | re.DOTALL)
 _SIZE = re.compile(r"([0-9.]+) ([KMGT]?)Bytes")
 _NUTTCP = re.compile(r"^nuttcp-([rt]): +([0-9.]+) MB in +[0-9.]+ real seconds", re.MULTILINE)
+_ANSWERS = {
+    "ping": re.compile(r"^3 packets transmitted, 3 received,", re.MULTILINE),
+    "traceroute": re.compile(r"^ 1 +\S+ \(\S+\)(?: +[0-9.]+ ms){3}$", re.MULTILINE),
+    "tracepath": re.compile(r"^ 1: +\S+.* [0-9.]+ms reached$", re.MULTILINE),
+}
+_IDLE = re.compile(r"\n?bwctl: nothing to exec for \S+ (?:client|server)\n*(bwctl: remote .*)?\n*")
 _MODE_NAMES = {"O": "OPEN", "A": "AUTHENTICATED", "E": "ENCRYPTED"}
 
 
@@ -111,21 +117,31 @@ def _client(cell: Cell, ends: Sequence[End], *options: str) -> Client:
         words += [] if end.mode == "O" else [end.mode, *end.daemon.auth]
     start_client = client_ours if cell.trio.client == OURS else client_c
     form = ("--json",) if cell.trio.client == OURS else ()
-    return start_client("-a", "0.1", "-T", cell.tester, "-x", *form, *options, *words)
+    line = ("-a", "0.1", "-T", cell.tester, "-x", *form, *options, *words)
+    return start_client(*line, program=cell.program)
 
 
 def _options(cell: Cell) -> Iterator[str]:
+    if cell.tester == "ping":
+        yield from ("-N", "3", "-i", "0.2")
+    elif cell.tester in ONE_ENDED:
+        yield from ("-t", "5")
+    else:
+        yield from _throughput_options(cell)
+    if cell.kind == "flip":
+        yield "--flip"
+    if cell.kind == "repeated":
+        yield from ("-n", "2")
+
+
+def _throughput_options(cell: Cell) -> Iterator[str]:
     yield from ("-t", str(cell.duration))
     if cell.udp:
         yield from ("-u", "-b", str(UDP_RATE), "-l", "1200")
     elif cell.tester != "iperf":
         yield from ("-b", str(TCP_RATE))
-    if cell.kind == "flip":
-        yield "--flip"
     if cell.kind == "parallel":
         yield from ("-P", "2")
-    if cell.kind == "repeated":
-        yield from ("-n", "2")
 
 
 def _run_whole(cell: Cell, ends: Sequence[End]) -> None:
@@ -188,6 +204,11 @@ def _judge(cell: Cell, ran: Ran) -> None:
 
 def _judge_text(cell: Cell, side: str, text: str) -> None:
     """What a tester wrote has real figures, and no daemon has anything to complain of."""
+    if cell.tester in ONE_ENDED:
+        pattern = _ANSWERS[cell.tester].search if side == "SENDER" else _IDLE.fullmatch
+        assert pattern(text), f"output of the {side}"
+        assert side == "RECEIVER" or "bwctl:" not in text, "remarks in the output"
+        return
     assert "bwctl:" not in text, f"remarks in the output of the {side}"
     if cell.tester != "nuttcp":
         sizes = [
@@ -204,8 +225,13 @@ def _judge_text(cell: Cell, side: str, text: str) -> None:
 def _judge_json(cell: Cell, result: dict[str, Any]) -> None:
     """Our client sees it the same way."""
     assert result["status"] == "ok", result.get("error")
-    assert result["summary"]["bytes"] >= LEAST, result["summary"]
-    assert result["summary"]["bits_per_second"] > 0, result["summary"]
+    summary = result["summary"]
+    if cell.tester == "ping":
+        assert summary["received"] == 3 and summary["rtt_ms"]["mean"] > 0, summary
+    elif cell.tester in ONE_ENDED:
+        assert summary["reached"] is True and len(summary["hops"]) == 1, summary
+    else:
+        assert summary["bytes"] >= LEAST and summary["bits_per_second"] > 0, summary
     for side in ("receiver", "sender"):
         assert result[side]["status"] == "accept", f"{side}: {result[side]['status']}"
 

@@ -49,7 +49,7 @@ STOP_S = 30.0
 CLIENT_S = 90.0
 
 _TWISTD = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
-_CLIENT = "import sys; from bwctl.cli.main import bwctl; sys.exit(bwctl())"
+_CLIENT = "import sys; from bwctl.cli import main; sys.exit(main.{}())"
 _OURS_READY = "testers known"
 _LOG_COMPLAINT = re.compile(r"Traceback|Unhandled|#critical\]|#error\]|Z (crit|err|emerg|alert) ")
 _STATUS, _VIOLATION = "daemon.status", "daemon.violation"  # events
@@ -411,14 +411,14 @@ class Client:
         return ran
 
 
-def client_ours(*arguments: str) -> Client:
-    """Start our client."""
-    return Client([sys.executable, "-c", _CLIENT], arguments)
+def client_ours(*arguments: str, program: str = "bwctl") -> Client:
+    """Start our client: bwctl, bwping or bwtraceroute."""
+    return Client([sys.executable, "-c", _CLIENT.format(program)], arguments)
 
 
-def client_c(*arguments: str) -> Client:
+def client_c(*arguments: str, program: str = "bwctl") -> Client:
     """Start C's client. Only where NO_C is empty."""
-    return Client([f"{C_BIN}/bwctl"], arguments)
+    return Client([f"{C_BIN}/{program}"], arguments)
 
 
 def run_ours(*arguments: str, patience_s: float = CLIENT_S) -> Ran:
