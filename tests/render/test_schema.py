@@ -22,6 +22,7 @@ from bwctl.verdict import judge
 from tests.render.results import GOOD, LATENCY, RECEIVER, SENDER, SPEC, TRACE, report, with_reports
 from tests.support.schema import PUBLISHED, problems, read_results
 from tests.testers.support import samples
+from tests.testers.test_thrulay import parse, parse_udp
 
 
 def printed(result: TestResult) -> dict[str, Any]:
@@ -107,6 +108,13 @@ class ResultTests(SynchronousTestCase):
             result = at_both_ends(sample.parse(sample.octets), sample.spec)
             found = printed(result)
             self.assertEqual(len(found.get("intervals", [])), sample.expected["intervals"])
+
+    def test_embedded_tester(self) -> None:
+        """All that thrulay can tell, of TCP and of UDP."""
+        for parsed, udp in ((parse(), False), (parse_udp(), True)):
+            spec = replace(SPEC, tool=ToolID.THRULAY, udp=udp)
+            found = printed(replace(with_reports(parsed, parsed), spec=spec))
+            self.assertIn("owd_ms" if udp else "rtt_ms", found["summary"])
 
     def test_no_numbers(self) -> None:
         """A figure that is no number is not there; others stay."""
