@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-from bwctl.interfaces import ITester
-from bwctl.testers.registry import BUILT_IN
 from bwctl.values import ToolID
+
+if TYPE_CHECKING:  # --help does without testers
+    from bwctl.interfaces import ITester
 
 
 def testers(tools: Iterable[ToolID]) -> Sequence[ITester]:
     """All that can be wanted: the built-in ones, and the others if one of the tools is theirs."""
+    from bwctl.testers.registry import BUILT_IN
+
     known = {tester.tool_id for tester in BUILT_IN}
     return BUILT_IN if known.issuperset(tools) else _all()
 
@@ -23,6 +27,6 @@ def tool_by_name(name: str) -> ToolID:
 
 @cache
 def _all() -> Sequence[ITester]:
-    from bwctl.daemon.plugins import find_testers  # it takes a while to load
+    from bwctl.daemon.plugins import find_testers
 
     return tuple(find_testers())
