@@ -70,11 +70,15 @@ def _throughput(result: TestResult, look: Look) -> Iterator[str]:
 
 
 def _is_known_to_arrive(result: TestResult, summary: Figures) -> bool:
-    """Whether the throughput is more than the sender's own: it is the receiver's, or differs."""
+    """Whether the throughput is more than the sender's own: it is the receiver's, or differs.
+
+    A sender that knows what was lost has it from the receiver.
+    """
     report = result.receiver.report
     own = figure(report.summary, "bits_per_second") if report is not None else None
     rates = (figure(summary, key) for key in ("bits_per_second", "sent_bits_per_second"))
-    return own is not None or len(set(rates)) > 1
+    told = own is not None or figure(summary, "lost") is not None
+    return told or len(set(rates)) > 1
 
 
 def _amount(summary: Figures, prefix: str) -> str:

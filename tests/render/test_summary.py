@@ -109,6 +109,8 @@ class SummaryTests(SynchronousTestCase):
         self.assertNotIn("received", text)
         text = summary_text(with_reports(report(bits_per_second=5e6, bytes=5), report(**both)))
         self.assertIn("  received  5 Mbit/s, 5 B\n  sent      5 Mbit/s, 5 B\n", text)
+        told = summary_text(with_reports(None, report(**both, lost=0, packets=5)))
+        self.assertIn("  received  5 Mbit/s, 5 B\n", told)  # the receiver told the sender
 
     def test_course(self) -> None:
         """A line of bars over the intervals, those left out by --omit not among them."""
