@@ -1,8 +1,8 @@
 """Post-hooks: programs of the administrator that are told of every test. Source: daemon.md 1.8.
 
 They run one after the other beside everything else, each under the guard of `bwctl.net.process`:
-own session, descriptors 0 to 2, an environment of PATH and LC_ALL, a time limit. When a hook ends,
-what it left running is ended too, also what called setsid.
+own session, descriptors 0 to 2, an environment of PATH, LC_ALL and the guard's mark, a time limit.
+When a hook ends, what it left running is ended too, also what called setsid.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,12 +20,15 @@ from twisted.python.failure import Failure
 import bwctl.embedded
 from bwctl.net.kept import Kept
 from bwctl.net.once import Once
+from bwctl.net.outlived import MARK, kill_outlived
 from bwctl.net.timers import Timer, Timers
 
 MAX_OUTPUT = 4 * 1024 * 1024  # octets kept of what a tester writes
 _RUN = str(Path(bwctl.embedded.__file__).with_name("run.py"))
 _LIFELINE = 3
 _BETWEEN_SIGNALS_S = 0.3
+_SWEEP_S = 0.05  # between looks for what outlived a guard
+_SWEEPS = 100
 _GRACE_S = 1.0  # from the last gentle signal to the lifeline's end, and from that to KILL
 _PASSED_ON = {name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **_PASSED_ON}
@@ -53,7 +58,8 @@ class TesterProcess(ProcessProtocol):
     """Runs one command line, keeps its output, and ends it for certain.
 
     Ending is done in steps: the tester's gentle signals, then the end of the lifeline (the guard
-    kills all below it), then KILL to the guard. `ended` fires when the process has been reaped.
+    kills all below it), then KILL to the guard. What a guard that was killed has left is killed
+    here. `ended` fires when the process has been reaped and nothing is left below it.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -76,6 +82,10 @@ class TesterProcess(ProcessProtocol):
         self._stopping = False
         self._tied = True  # the lifeline is there
         self._exited = False  # the guard is gone, though its pipes may be open
+        self._mark = secrets.token_hex(8)
+        self._guard = 0  # its process id
+        self._closed: Failure | None = None  # how it ended, once its pipes are closed too
+        self._sweep: Timer | None = None
         self._step: Timer | None = None
 
     def start(
@@ -104,10 +114,11 @@ class TesterProcess(ProcessProtocol):
             self,
             guard[0],
             guard,
-            env=_ENVIRONMENT,
+            env={**_ENVIRONMENT, MARK: self._mark},
             childFDs={0: "w", 1: "r", 2: "r", _LIFELINE: "w"},
         )
         self.running.add(self)
+        self._guard = self.pid or 0
 
     def is_of(self, timers: Timers) -> bool:
         """Whether it runs for the daemon with these timers."""
@@ -180,9 +191,29 @@ class TesterProcess(ProcessProtocol):
             return
 
     def processExited(self, reason: Failure = connectionDone) -> None:
-        """The guard is gone; if somebody else keeps its pipes open, we close them soon."""
+        """The guard is gone; if somebody else keeps its pipes open, we close them soon.
+
+        It ends by KILL as its tester does, or because somebody has killed it.
+        """
         self._exited = True
         self._later(_GRACE_S, self._close_pipes)
+        if getattr(reason.value, "signal", None) == signal.SIGKILL:
+            self._kill_outlived(_SWEEPS)
+
+    def _kill_outlived(self, times: int) -> None:
+        """Again and again, until nothing is left of what the guard was to end."""
+        self._sweep = None
+        found = kill_outlived(self._guard, self._mark)
+        if found and times:
+            self._sweep = self._timers.after(_SWEEP_S, self._kill_outlived, times - 1)
+            return
+        if found:
+            self.log.error(
+                "processes {left} outlived their guard and do not die",
+                left=found,
+                event="tester.undead",
+            )
+        self._tell_end()
 
     def _close_pipes(self) -> None:
         self.log.warn("a tester outlived its guard", event="tester.guard_lost")
@@ -193,11 +224,18 @@ class TesterProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure = connectionDone) -> None:
         """Reaped, and all pipes are closed."""
-        self.running.discard(self)
         self._exited = True
         if self._step is not None:
             self._step.cancel()
-        value = reason.value
+        self._closed = reason
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Once nobody is left who reads, writes or runs."""
+        if self._closed is None or self._sweep is not None:
+            return
+        self.running.discard(self)
+        value = self._closed.value
         self.ended.fire(
             Ended(
                 getattr(value, "exitCode", None),

@@ -478,7 +478,7 @@ class HookRunnerTests(TestCase):
     # -- runs ------------------------------------------------------------------------------------
 
     async def test_input_and_surroundings(self) -> None:
-        """No arguments, three descriptors, PATH and LC_ALL, the whole input; status logged."""
+        """No arguments, three descriptors, a bare environment, the whole input; status logged."""
         hook = self.hook(
             "all",
             "open(room + '/input', 'wb').write(sys.stdin.buffer.read())\n"
@@ -489,7 +489,7 @@ class HookRunnerTests(TestCase):
         logged = await self.serve(self.runner(hook), EVENT)
         self.assertEqual(self.file("input"), text(EVENT))
         said = self.one(logged, "hook.output")
-        self.assertEqual(said["line"], "1 [0, 1, 2] ['LC_ALL', 'PATH']")
+        self.assertEqual(said["line"], "1 [0, 1, 2] ['BWCTL_GUARDED', 'LC_ALL', 'PATH']")
         ended = self.one(logged, "hook.ended")
         self.assertEqual((ended["hook"], ended["exit_status"]), (hook, 3))
         self.assertEqual((ended["sid"], ended["input_complete"]), (EVENT.sid.hex(), True))

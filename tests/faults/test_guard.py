@@ -1,4 +1,4 @@
-"""Test ends whose tester or guard does not do what it should."""
+"""Somebody kills a guard: what it was to end is ended all the same, or harms nobody."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from twisted.trial.unittest import SynchronousTestCase
 from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType
 from bwctl.values import ErrorEstimate, seconds, ticks
-from tests.support.daemons import start_ours, until
+from tests.support.daemons import running, start_ours, until
 from tests.support.faulty import HANGS, Faulty, guards, workers
 from tests.support.raw import Raw, opened, peer, request
 from tests.support.testers import need
 
 ADDRESS = "127.0.0.82"
-LEAVES_ONE = 'sleep 60 & exec {tool} "$@"'  # it holds the pipe that the daemon reads
+LEAVES_SOME = """\
+sleep 60 &
+setsid sleep 60 &
+(setsid sh -c 'trap "" TERM HUP; (sleep 60 & wait) & wait' >/dev/null 2>&1 &)
+exec {tool} "$@"
+"""
+# It cannot be known for one of ours, and holds the pipe that the daemon reads.
+HIDES_ONE = 'env -i setsid sleep 60 & exec {tool} "$@"'
 
 
 class GuardTests(SynchronousTestCase):
@@ -25,7 +32,7 @@ class GuardTests(SynchronousTestCase):
         need("iperf3")
         self.tester = Faulty("iperf3")
         self.addCleanup(self.tester.remove)
-        self.tester.does(LEAVES_ONE)
+        self.tester.does(HIDES_ONE)
         self.daemon = start_ours(ADDRESS, self.tester.option)
         self.addCleanup(self.daemon.kill)
 
@@ -47,6 +54,7 @@ class GuardTests(SynchronousTestCase):
         self.assertTrue(until(lambda: workers(self.daemon, "sleep"), 8), self.daemon.log())
         for pid in guards(self.daemon):
             os.kill(pid, signal.SIGKILL)
+        self.assertTrue(until(lambda: len(workers(self.daemon, "")) == 1, 3), self.daemon.testers())
         left = workers(self.daemon, "sleep")
         self.assertEqual(len(left), 1)
         return left
@@ -56,7 +64,22 @@ class GuardTests(SynchronousTestCase):
             os.kill(pid, signal.SIGKILL)
         self.daemon.assert_idle()
 
-    def test_guard_is_killed(self) -> None:
+    def test_what_it_was_to_end(self) -> None:
+        """Children of the tester end with a killed guard, whatever they did to get away."""
+        self.tester.does(LEAVES_SOME)
+        with running(self.daemon):
+            client, other, _ = self.in_test()
+            everybody = lambda: len(workers(self.daemon, "sleep")) >= 3  # noqa: E731
+            self.assertTrue(until(everybody, 8), self.daemon.testers())
+            for pid in guards(self.daemon):
+                os.kill(pid, signal.SIGKILL)
+            self.assertEqual(client.next(Stopped, 5).accept, AcceptType.FAILURE)
+            self.assertEqual(self.daemon.testers(), {})
+            self.assertNotIn("tester.guard_lost", self.daemon.log())
+            other.socket.close()
+            client.socket.close()
+
+    def test_what_nobody_can_know(self) -> None:
         """Who still holds its pipe keeps no slot, no results and no daemon from their end."""
         client, other, _ = self.in_test()
         left = self.kill_guard()
@@ -79,7 +102,7 @@ class GuardTests(SynchronousTestCase):
         self.hard_end()
 
         # The daemon is stopped just then.
-        self.tester.does(LEAVES_ONE)
+        self.tester.does(HIDES_ONE)
         client, other, _ = self.in_test()
         left = self.kill_guard()
         self.daemon.process.send_signal(signal.SIGTERM)
