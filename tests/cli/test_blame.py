@@ -6,10 +6,8 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,6 +17,7 @@ from tests.support import daemons
 from tests.support.daemons import Client, Daemon, Ran, client_ours, run_ours, start_ours, until
 from tests.support.faulty import FAILS, GONE, HANGS, SAYS_NOTHING, WELL, Faulty, workers
 from tests.support.raw import opened, request
+from tests.support.relay import relayed
 from tests.support.testers import need
 
 RECEIVER, SENDER, SHIFTED = "127.0.0.83", "127.0.0.84", "127.0.0.85"
@@ -178,10 +177,9 @@ class BlameTests(SynchronousTestCase):
             at = busy.time().time + ticks(10)
             long = request(at, server=RECEIVER, client=SENDER, duration=100)
             self.assertEqual(busy.ask(long).accept, AcceptType.ACCEPT)
-            with _relay(self.receiver, "127.0.0.86", to_a_closed_port) as events:
-                where = f"127.0.0.86:{self.receiver.ports.control}"
-                ran = run_ours("-a", "0.1", "-c", where, "-s", self.sender.node, "-t", "15")
-        self.assertEqual(ran.status, 1, f"{events} {ran.report}")
+            with relayed(self.receiver, "127.0.0.86", to_a_closed_port) as relay:
+                ran = run_ours("-a", "0.1", "-c", relay.node, "-s", self.sender.node, "-t", "15")
+        self.assertEqual(ran.status, 1, f"{relay.events} {ran.report}")
         words = f"failed at sender {SENDER}: cannot connect to the other end: Connection was ref"
         self.assertIn(words, ran.stderr)
         self.assertLess(ran.seconds, 15)
@@ -189,46 +187,15 @@ class BlameTests(SynchronousTestCase):
 
     def dual_stack(self) -> None:
         """Where one end refuses IPv6, the connection to the other in IPv6 is not kept."""
-        with _relay(self.receiver, "::1") as events:
+        with relayed(self.receiver, "::1") as relay:
             names = _DUAL_STACK % (RECEIVER, SENDER)
             one, two = self.receiver.ports.control, self.sender.ports.control
             client = Client(
                 [sys.executable, "-c", names],
                 ["-a", "0.1", "-c", f"one:{one}", "-s", f"two:{two}", "-t", "2"],
             )
-            self.assertTrue(until(lambda: events, 10), "nobody came by IPv6")
-            self.assertTrue(until(lambda: len(events) == 2, 2), "kept while the test runs")
+            self.assertTrue(until(lambda: relay.events, 10), "nobody came by IPv6")
+            self.assertTrue(until(lambda: len(relay.events) == 2, 2), "kept while the test runs")
             ran = client.wait()
         self.assertEqual(ran.status, 0, ran.report)
-        self.assertEqual(events, ["opened", "closed"])
-
-
-@contextmanager
-def _relay(
-    daemon: Daemon, address: str, change: Callable[[bytes], bytes] = bytes
-) -> Iterator[list[str]]:
-    """A daemon's port at another address too, for one client; what becomes of its connection."""
-    events: list[str] = []
-
-    def pump(source: socket.socket, target: socket.socket, name: str) -> None:
-        while octets := source.recv(65536):
-            target.sendall(octets if name else change(octets))
-        if name:
-            events.append(name)
-        target.shutdown(socket.SHUT_WR)
-
-    def serve() -> None:
-        client, _ = listener.accept()
-        events.append("opened")
-        server = socket.create_connection((daemon.address, daemon.ports.control))
-        back = threading.Thread(target=pump, args=(server, client, ""), daemon=True)
-        back.start()
-        pump(client, server, "closed")
-        back.join(5)
-        client.close()
-        server.close()
-
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.create_server((address, daemon.ports.control), family=family) as listener:
-        threading.Thread(target=serve, daemon=True).start()
-        yield events
+        self.assertEqual(relay.events, ["opened", "closed"])

@@ -36,21 +36,13 @@ class InterruptTests(SynchronousTestCase):
 
     def interrupted(self, client: Client, word: str, number: int, settle_s: float = 0.1) -> Ran:
         """Send a signal once the client has said a word on stderr."""
-        self.await_word(client, word)
+        client.await_word(word)
         time.sleep(settle_s)
         self.assertIsNone(client.process.poll())
         began = time.monotonic()
         ran = client.end(number)
         self.assertLess(time.monotonic() - began, 5)
         return ran
-
-    def await_word(self, client: Client, word: str) -> None:
-        said = []
-        stderr = client.process.stderr
-        assert stderr is not None
-        while word not in (line := stderr.readline().decode()):
-            said.append(line)
-            self.assertTrue(line, said)
 
     def assert_told(self, ran: Ran, sentence: str, as_json: bool = True) -> None:
         """One sentence, one object, exit status 130."""
@@ -105,7 +97,7 @@ class InterruptTests(SynchronousTestCase):
 
         # The sender's daemon says nothing any more.
         client = client_ours(*ends, "-t", "1")
-        self.await_word(client, "running")
+        client.await_word("running")
         two.process.send_signal(signal.SIGSTOP)
         try:
             ran = self.interrupted(client, "collecting", signal.SIGHUP)
@@ -119,7 +111,7 @@ class InterruptTests(SynchronousTestCase):
         # What nohup ignores stays ignored.
         command = f"trap '' HUP; exec {shlex.quote(sys.executable)} -c '{_CLIENT}' \"$@\""
         client = Client(["sh", "-c", command, "sh"], [*ends, "-t", "20"])
-        self.await_word(client, "waiting")
+        client.await_word("waiting")
         client.process.send_signal(signal.SIGHUP)
         time.sleep(0.5)
         ran = self.interrupted(client, "running", signal.SIGINT, settle_s=1.5)

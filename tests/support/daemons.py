@@ -16,6 +16,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -367,7 +368,22 @@ class Client:
             stderr=subprocess.PIPE,
             env=environment | {"HOME": self._home, "TMPDIR": self._home},
         )
+        self._said = b""  # what was read of its stderr
         atexit.register(self._give_up)  # for a test that does not wait for its end
+
+    def await_word(self, word: str, patience_s: float = START_S) -> None:
+        """Wait until it has said something on stderr.
+
+        Raises:
+            AssertionError: it did not.
+        """
+        assert self.process.stderr is not None
+        stderr, end = self.process.stderr.fileno(), time.monotonic() + patience_s
+        while word.encode() not in self._said:
+            ready, _, _ = select.select([stderr], [], [], max(0.0, end - time.monotonic()))
+            octets = os.read(stderr, 65536) if ready else b""
+            assert octets, f"it never said {word!r}, but {self._said!r}"
+            self._said += octets
 
     def wait(self, patience_s: float = CLIENT_S) -> Ran:
         """Its end.
@@ -403,7 +419,7 @@ class Client:
             self._arguments,
             self.process.returncode,
             out.decode("utf-8", "replace"),
-            err.decode("utf-8", "replace"),
+            (self._said + err).decode("utf-8", "replace"),
             time.monotonic() - self._began,
         )
         if "--json" in self._arguments and "check" not in self._arguments and ran.status >= 0:

@@ -1,0 +1,121 @@
+"""Two daemons, a client, and a moment in the course of a test at which something goes wrong.
+
+A phase is one of MESSAGES, in which the client's message of that name is held back on its way to
+one daemon, or one of WORDS, which the client says itself. The daemons' padding is small, so that a
+test is over soon: OPTIONS.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.daemons import Client, Daemon, Ran, client_ours, run_ours, start_ours, until
+from tests.support.relay import Relay, relayed
+
+RECEIVER, SENDER, RELAY = "127.0.0.130", "127.0.0.131", "127.0.0.132"
+OPTIONS = "overrun 0.3\n"
+EVERYTHING = os.environ.get("FAULTS") == "all"
+"""Whether the whole product of ends, phases and faults is run, or a part of it (`make test`)."""
+
+# The first octet of a client's message, once the handshake is done; its number where it is not.
+MESSAGES = {"greeting": 0, "time": 4, "request": 1, "start": 2, "stop": 3}
+WORDS = ("waiting", "running", "collecting")
+PHASES = (*MESSAGES, *WORDS)
+
+
+def chosen(few: Sequence[Any], *all_of: Sequence[Any]) -> Sequence[Any]:
+    """Under FAULTS=all the product of some ranges, else the few that are named."""
+    return list(product(*all_of)) if EVERYTHING else few
+
+
+def is_message(phase: str) -> Callable[[int, bytes], bool]:
+    """Whether it is that message, by its number and its octets."""
+    kind = MESSAGES[phase]
+    return lambda number, octets: number == 0 if not kind else bool(number) and octets[0] == kind
+
+
+class Scene(SynchronousTestCase):
+    """Starts what a fault needs; after each test both daemons are idle and have leaked nothing."""
+
+    options = OPTIONS
+
+    def setUp(self) -> None:
+        self.daemons = {address: self.start(address) for address in (RECEIVER, SENDER)}
+
+    def start(self, address: str, options: str = "") -> Daemon:
+        daemon = start_ours(address, self.options + options)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    @property
+    def receiver(self) -> Daemon:
+        return self.daemons[RECEIVER]
+
+    @property
+    def sender(self) -> Daemon:
+        return self.daemons[SENDER]
+
+    def ends(self) -> tuple[str, ...]:
+        """The words of a command line that name both daemons."""
+        return ("-a", "0.1", "-c", self.receiver.node, "-s", self.sender.node)
+
+    @contextmanager
+    def in_phase(
+        self, phase: str, address: str, *more: str, duration: int = 2
+    ) -> Iterator[tuple[Client, Relay]]:
+        """A client whose test is in a phase; its way to one of the daemons is by a relay."""
+        with relayed(self.daemons[address], RELAY) as relay:
+            ends = ["-a", "0.1", "-T", "thrulay", "-t", str(duration), *more]
+            for option, one in (("-c", RECEIVER), ("-s", SENDER)):
+                ends += [option, relay.node if one == address else self.daemons[one].node]
+            if phase in MESSAGES:
+                relay.hold(is_message(phase))
+            client = client_ours(*ends)
+            if phase in MESSAGES:
+                self.assertTrue(relay.reached.wait(30), f"{phase}: no such message came")
+            else:
+                client.await_word(phase)
+            time.sleep(0.2 if phase in WORDS else 0.0)
+            yield client, relay
+
+    def status(self, daemon: Daemon) -> tuple[int, int]:
+        """How many connections and reservations a daemon has, in its own words."""
+        before = daemon.log().count("daemon.status")
+        daemon.process.send_signal(signal.SIGUSR1)
+        answered = until(lambda: daemon.log().count("daemon.status") > before, 10)
+        self.assertTrue(answered, f"{daemon.name} does not answer USR1:\n{daemon.log()}")
+        line = [one for one in daemon.log().splitlines() if "daemon.status" in one][-1]
+        found = re.search(r"(\d+) connections, (\d+) reservations", line)
+        assert found is not None, line
+        return int(found[1]), int(found[2])
+
+    def assert_free(self, within_s: float, *daemons: Daemon) -> float:
+        """No reservation, no connection, no process is left in time; how long it took."""
+        began = time.monotonic()
+        for daemon in daemons:
+            free = until(lambda d=daemon: self.status(d) == (0, 0) and not d.testers(), within_s)
+            took = time.monotonic() - began
+            text = f"{daemon.name}: {self.status(daemon)} {daemon.testers()}"
+            self.assertTrue(free and took < within_s + 1, f"after {took:.1f} s, {text}\n{daemon.log()}")
+        return time.monotonic() - began
+
+    def assert_told(self, ran: Ran, status: int, words: str, what: object = "") -> None:
+        """The exit status, and a sentence without any traceback."""
+        self.assertEqual(ran.status, status, f"{what} {ran.report}")
+        self.assertRegex(ran.stderr, words, f"{what} {ran.report}")
+        self.assertNotRegex(ran.stderr, "Traceback|defect", f"{what} {ran.report}")
+
+    def assert_well(self) -> None:
+        """A test as any other succeeds now."""
+        ran = run_ours(*self.ends(), "-T", "thrulay", "-t", "1")
+        self.assertEqual(ran.status, 0, ran.report)
+        self.assert_free(2, *self.daemons.values())

@@ -1,0 +1,130 @@
+"""A relay in front of a daemon that harms what passes through it: a network that fails on cue."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from tests.support.daemons import Daemon
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: a close sends RST
+
+
+class Relay:
+    """Every connection to it goes on to a daemon's control port, octet for octet.
+
+    Args:
+        daemon: whose port it is.
+        address: where it listens, at the same port.
+        change: what becomes of what the daemon sends at a time, so of a message.
+    """
+
+    def __init__(
+        self, daemon: Daemon, address: str, change: Callable[[bytes], bytes] = bytes
+    ) -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        port = daemon.ports.control
+        self.node = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        self.events: list[str] = []  # "opened" and "closed" by the client
+        self.delay_s = 0.0  # of everything, in both directions
+        self.reached = threading.Event()  # the message of `hold` has come
+        self._target = (daemon.address, port)
+        self._change = change
+        self._wanted: Callable[[int, bytes], bool] = lambda number, octets: False
+        self._open, self._passing = threading.Event(), threading.Event()  # all; what clients send
+        self._open.set()
+        self._passing.set()
+        self._closed = False
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server((address, port), family=family)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def hold(self, wanted: Callable[[int, bytes], bool]) -> None:
+        """Keep back a message of the client, told by its number from 0 on and its octets.
+
+        What the daemon sends still passes, its end too.
+        """
+        self._wanted = wanted
+
+    def freeze(self) -> None:
+        """Nothing passes any more, in any direction; nobody is told."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """What was held goes on."""
+        self._wanted = lambda number, octets: False
+        self._passing.set()
+        self._open.set()
+
+    def cut(self) -> None:
+        """Reset all connections."""
+        for one in self._sockets:
+            with suppress(OSError):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                one.close()
+        self.release()
+
+    def close(self) -> None:
+        """End it, and with it all that passes."""
+        self._closed = True
+        self._listener.shutdown(socket.SHUT_RDWR)  # else `accept` does not notice
+        self._listener.close()
+        self.cut()
+
+    def _serve(self) -> None:
+        while not self._closed:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:  # closed
+                continue
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:  # the daemon is gone
+                client.close()
+                continue
+            self.events.append("opened")
+            self._sockets += [client, server]
+            for ends, name in (((client, server), "closed"), ((server, client), "")):
+                threading.Thread(target=self._pump, args=(*ends, name), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, name: str) -> None:
+        number = 0
+        with suppress(OSError, ValueError):  # ValueError: it was cut meanwhile
+            while octets := self._next(source):
+                if name and self._wanted(number, octets):
+                    self._passing.clear()
+                    self.reached.set()
+                if name:
+                    self._passing.wait()
+                self._open.wait()
+                time.sleep(self.delay_s)
+                target.sendall(octets if name else self._change(octets))
+                number += 1
+        if name:
+            self.events.append(name)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def _next(self, source: socket.socket) -> bytes:
+        """What comes next; an end is seen while it is frozen, and passed on when it is not."""
+        select.select([source], [], [])
+        octets = source.recv(65536)
+        self._open.wait()
+        return octets
+
+
+@contextmanager
+def relayed(
+    daemon: Daemon, address: str, change: Callable[[bytes], bytes] = bytes
+) -> Iterator[Relay]:
+    """A relay for as long as it is needed."""
+    relay = Relay(daemon, address, change)
+    try:
+        yield relay
+    finally:
+        relay.close()
