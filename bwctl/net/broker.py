@@ -14,6 +14,7 @@ from bwctl.interfaces import ITester
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.quota import Holding, octets_of
+from bwctl.net.confirmed import Confirmed
 from bwctl.net.host import Host
 from bwctl.net.portcheck import take_free
 from bwctl.net.rules import Application, Rules
@@ -67,6 +68,7 @@ class BrokerService:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.confirmed = Confirmed(host.clock)
         self._rules = Rules(host)
 
     # -- granting --------------------------------------------------------------------------------
@@ -187,7 +189,7 @@ class BrokerService:
             sid=application.sid,
             role=request.role,
             tool=spec.tool,
-            earliest=request.time,
+            earliest=max(request.time, self.confirmed.displaced_until),
             latest=self._rules.latest(application, now),
             length=ticks(spec.seconds + tester.overtime(spec)),
             fuzz=fuzz,
@@ -210,6 +212,7 @@ class BrokerService:
     def confirm(self, booking: Booking) -> None:
         """StartSession came in time: the reservation is no longer tentative."""
         self._disarm(booking)
+        self.confirmed.add(booking.reservation)
         self._host.quotas.confirm(booking.holding)
 
     def measure(self, booking: Booking, output: bytes, role: Role) -> None:
@@ -231,6 +234,7 @@ class BrokerService:
             return
         booking.released = True
         self._disarm(booking)
+        self.confirmed.discard(booking.reservation)
         self._host.broker.release(booking.reservation)
         self._host.quotas.ledger.let_go(booking.holding)
         if booking.pooled:

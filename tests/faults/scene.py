@@ -105,7 +105,9 @@ class Scene(SynchronousTestCase):
             free = until(lambda d=daemon: self.status(d) == (0, 0) and not d.testers(), within_s)
             took = time.monotonic() - began
             text = f"{daemon.name}: {self.status(daemon)} {daemon.testers()}"
-            self.assertTrue(free and took < within_s + 1, f"after {took:.1f} s, {text}\n{daemon.log()}")
+            self.assertTrue(
+                free and took < within_s + 1, f"after {took:.1f} s, {text}\n{daemon.log()}"
+            )
         return time.monotonic() - began
 
     def assert_told(self, ran: Ran, status: int, words: str, what: object = "") -> None:
