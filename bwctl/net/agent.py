@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
 
-from twisted.internet.defer import Deferred, race
+from twisted.internet.defer import Deferred, race, succeed
 from twisted.logger import Logger
 
 from bwctl.control.session import Stopped
@@ -24,6 +24,7 @@ from bwctl.net.listening import is_listening
 from bwctl.net.meeting import Meeting
 from bwctl.net.once import Once
 from bwctl.net.process import MAX_OUTPUT, Ended, TesterProcess
+from bwctl.net.slottime import SlotTime
 from bwctl.net.timers import Timer, Timers
 from bwctl.values import Kind, NTPTime, Role, TestSpec, seconds, ticks
 
@@ -129,7 +130,7 @@ class PeerAgent:
         self._hurry: Once[None] = Once()  # no more patience with the tester
         self._process: TesterProcess | None = None
         self._link: PeerLink | None = None
-        self._waits: list[Timer] = []
+        self.time = SlotTime(timers)
         self._look: Timer | None = None
         self._notes = bytearray()
         self._head = bytearray()
@@ -138,7 +139,7 @@ class PeerAgent:
 
     def begin(self) -> None:
         """Start; nothing is awaited."""
-        self._at(self.plan.hard_end, self._end_now, Cause.HARD_END)
+        self.time.at(self.plan.hard_end, self._end_now, Cause.HARD_END)
         self._meeting.ended.wait().addCallback(lambda _: self._quit.fire(Cause.PEER_STOPPED))
         Deferred.fromCoroutine(self._run()).addErrback(self._broken)
 
@@ -186,8 +187,9 @@ class PeerAgent:
             given_up = self._quit.value in (Cause.STOPPED, Cause.GONE, Cause.PEER_STOPPED)
             outcome = self._outcome(AcceptType.REJECT if given_up else AcceptType.FAILURE, b"")
         finally:
-            for timer in [*self._waits, *filter(None, [self._look])]:
-                timer.cancel()
+            self.time.cancel()
+            if self._look is not None:
+                self._look.cancel()
         link = self._link or self._meeting.settle()
         self._meeting.close()
         if link is not None:
@@ -209,12 +211,13 @@ class PeerAgent:
 
     async def _meet(self) -> None:
         """Until somebody is at the other end of the peer connection."""
-        if self.plan.start <= self._clock.now():
+        if self.plan.start <= self.time.now():
             raise TestFailure("too late: the time slot has begun")
-        self._at(self.plan.start, self._settle)
+        self.time.at(self.plan.start, self._settle)
         failure = await self._unless_ended(self._meeting.met.wait())
         if failure is not None:
             raise TestFailure(str(failure))
+        self.time.pin()
 
     def _settle(self) -> None:
         """At the start of the slot the other end is there, or never comes."""
@@ -225,11 +228,11 @@ class PeerAgent:
     async def _await_start(self) -> None:
         """Until our tester may start: its time has come, and its server is seen to listen."""
         due: Once[None] = Once()
-        self._at(self.plan.tester_start, due.fire, None)
+        self.time.at(self.plan.tester_start, due.fire, None)
         await self._unless_ended(due.wait())
         if self.plan.role is Role.CLIENT:
             late: Once[None] = Once()
-            self._at(NTPTime(self.plan.start + self.plan.fuzz), late.fire, None)
+            self.time.at(NTPTime(self.plan.start + self.plan.fuzz), late.fire, None)
             await self._unless_ended(_first(self._meeting.receiver_ready.wait(), late.wait()))
             if not self._meeting.receiver_ready.fired:
                 raise TestFailure("the other end's tester does not listen")
@@ -254,7 +257,8 @@ class PeerAgent:
         self._idle = True
         self._meeting.tell_ready()
         over: Once[None] = Once()
-        self._at(NTPTime(plan.start + ticks(plan.spec.seconds + plan.overtime)), over.fire, None)
+        due = NTPTime(plan.start + ticks(plan.spec.seconds + plan.overtime))
+        self.time.at(due, over.fire, None)
         index, _ = await _first(over.wait(), self._quit.wait())
         given_up = index == 1 and self._quit.value is not Cause.PEER_STOPPED
         return Ended(0, None, b"", stopped=given_up)
@@ -310,7 +314,7 @@ class PeerAgent:
     # -- what it comes to ------------------------------------------------------------------------
 
     def _judge(self, ended: Ended) -> Outcome:
-        now = self._clock.now()
+        now = self.time.now()
         early = now < self.plan.nominal_end
         cause = self._cause(early) if ended.stopped else None
         if not (ended.stopped or self._idle) and now < self.plan.start:
@@ -380,9 +384,6 @@ class PeerAgent:
 
     # -- small things ----------------------------------------------------------------------------
 
-    def _at(self, moment: NTPTime, call: Any, *args: Any) -> None:
-        self._waits.append(self._timers.at(moment, call, *args))
-
     async def _unless_ended(self, awaited: Deferred[Any]) -> Any:
         """The result of a Deferred, unless the test is ended before."""
         index, value = await _first(awaited, self._quit.wait())
@@ -411,12 +412,15 @@ class PeerAgent:
     def _broken(self, failure: Any) -> None:
         """A defect of ours: nothing of the test may be left behind all the same."""
         self.log.failure("peer agent failed", failure=failure, event="agent.broken")
-        if self._process is not None:
-            self._process.kill()
         self._meeting.settle()
         self._meeting.close()
-        self.finished.fire(Outcome(AcceptType.FAILURE, b"bwctl: internal error\n"))
-        self.over.fire(None)
+        ended: Deferred[Any] = succeed(None)
+        if self._process is not None:
+            self._process.kill()
+            ended = self._process.ended.wait()
+        outcome = Outcome(AcceptType.FAILURE, b"bwctl: internal error\n")
+        ended.addCallback(lambda _: self.finished.fire(outcome))
+        ended.addCallback(lambda _: self.over.fire(None))
 
 
 def _first(*awaited: Deferred[Any]) -> Deferred[tuple[int, Any]]:

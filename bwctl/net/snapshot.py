@@ -14,6 +14,7 @@ from bwctl.net.invariants import AgentState, Held, Snapshot
 from bwctl.net.link import ClientLink, ServerLink
 from bwctl.net.once import Once
 from bwctl.net.process import TesterProcess, is_guard
+from bwctl.net.slottime import SlotTime
 
 _PROC = Path("/proc/self")
 
@@ -55,8 +56,13 @@ def _held(factory: ControlFactory, names: dict[int, str]) -> Iterator[Held]:
     """Every booking that was not given back, once for each who has it."""
 
     def held(booking: Booking, holder: str) -> Held:
-        pool = names[id(factory.host.pool(booking.tester))]
-        return Held(booking=booking, holder=holder, confirmed=id(booking) in carried, pool=pool)
+        return Held(
+            booking=booking,
+            holder=holder,
+            confirmed=id(booking) in carried,
+            pool=names[id(factory.host.pool(booking.tester))],
+            step=factory.broker.confirmed.step(booking.reservation),
+        )
 
     book = factory.connections
     carried = {id(booking) for agent, booking in book.agents.items() if not agent.finished.fired}
@@ -132,6 +138,11 @@ def _is_at_work(factory: ControlFactory, agent: Any, args: Any) -> bool:
     return agent in factory.connections.agents and not agent.finished.fired
 
 
+def _is_waited_for(factory: ControlFactory, time: Any, args: Any) -> bool:
+    agents = factory.connections.agents
+    return any(agent.time is time and not agent.finished.fired for agent in agents)
+
+
 def _is_linked(factory: ControlFactory, link: Any, args: Any) -> bool:
     return bool(link.is_there)
 
@@ -144,6 +155,7 @@ _IS_THERE: dict[type, Callable[[ControlFactory, Any, Any], bool]] = {
     ControlProtocol: _is_open,
     BrokerService: _is_held,
     PeerAgent: _is_at_work,
+    SlotTime: _is_waited_for,
     ClientLink: _is_linked,
     ServerLink: _is_linked,
     TesterProcess: _runs,
