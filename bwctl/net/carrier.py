@@ -15,6 +15,7 @@ from zope.interface import implementer
 from bwctl.control.server import ServerEvent, ServerSession
 from bwctl.errors import ProtocolError
 from bwctl.net.host import Host
+from bwctl.net.tcp import prepare
 from bwctl.net.timers import Timer
 from bwctl.values import IPAddress
 from bwctl.wire.fields import Mode
@@ -48,9 +49,7 @@ class Carrier(Protocol):
         A client may rightly be silent for as long as its time slot is away; of one whose host is
         gone, only TCP can tell.
         """
-        if hasattr(self.transport, "setTcpNoDelay"):  # not on local sockets
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
+        prepare(self.transport)
         self.transport.registerProducer(self, True)
 
     def _drop_pending(self) -> None:

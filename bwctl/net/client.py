@@ -26,6 +26,7 @@ from bwctl.errors import AcceptType, BWCTLError, ProtocolError
 from bwctl.net.clock import IClock
 from bwctl.net.failures import SessionFailure
 from bwctl.net.once import Once
+from bwctl.net.tcp import prepare
 from bwctl.net.timers import Timers
 from bwctl.wire.messages import StartAck, TestAccept, TimeResponse
 from bwctl.wire.request import TestRequest
@@ -76,9 +77,7 @@ class ControlClient(Protocol):
 
     def connectionMade(self) -> None:
         """Messages are small and answered one by one."""
-        set_nodelay = getattr(self.transport, "setTcpNoDelay", None)  # not on local sockets
-        if set_nodelay is not None:
-            set_nodelay(True)
+        prepare(self.transport)
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""

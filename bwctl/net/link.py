@@ -26,6 +26,7 @@ from bwctl.control.timing import Reading, clock_complaint
 from bwctl.errors import AcceptType, BWCTLError, ProtocolError, RemoteProtocolError
 from bwctl.net.clock import IClock, reading
 from bwctl.net.once import Once
+from bwctl.net.tcp import prepare
 from bwctl.net.timers import Timer, Timers
 from bwctl.values import NTPTime, ToolID
 from bwctl.wire.fields import Mode
@@ -78,7 +79,7 @@ class PeerLink(Protocol):
 
     def connectionMade(self) -> None:
         """Arm the handshake's deadline."""
-        self.transport.setTcpNoDelay(True)
+        prepare(self.transport)
         self._deadline = self._timers.after(self._timeout, self._expire)
 
     def handshakeCompleted(self) -> None:
