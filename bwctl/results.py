@@ -104,6 +104,7 @@ class ExitStatus(IntEnum):
     TIMEOUT = 12
     CLOCK = 13
     LOST = 14
+    OUTPUT = 15
     INTERNAL = 70
     INTERRUPTED = 130
 
@@ -138,6 +139,7 @@ _MEANINGS = {
     ExitStatus.TIMEOUT: "a daemon stopped answering",
     ExitStatus.CLOCK: "a clock is not synchronised well enough",
     ExitStatus.LOST: "a daemon went away during the test",
+    ExitStatus.OUTPUT: "the results cannot be written",
     ExitStatus.INTERNAL: "a defect of the program",
     ExitStatus.INTERRUPTED: "stopped by a signal",
 }

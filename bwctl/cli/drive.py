@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from bwctl.cli.exits import ExitStatus
+from bwctl.cli.files import unwritten
 from bwctl.net.reactortime import use_monotonic
 from bwctl.results import Failure
 
@@ -49,9 +50,7 @@ class Task:
             _abandon_stdout()
         elif failure.check(OSError):
             _abandon_stdout()
-            where = f"{failure.value.filename}: " if failure.value.filename else ""
-            text = f"cannot write the results: {where}{failure.value.strerror}"
-            self._end(ExitStatus.INTERNAL.failure(text))
+            self._end(unwritten(failure.value.filename or "", failure.value))
         else:
             text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
             self._end(ExitStatus.INTERNAL.failure(f"a defect of this program: {text}"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bwctl.cli.drive import columns, write
 from bwctl.cli.exits import UsageError
+from bwctl.cli.files import write_whole
 from bwctl.cli.messages import Messages
-from bwctl.cli.newfile import create
 from bwctl.cli.options import Options
 from bwctl.render.chart import chart_of
 from bwctl.render.classic import classic, files, remarks_of, shown_ends
@@ -44,7 +44,7 @@ def _check_directory(option: str, directory: str) -> None:
 
 
 class Output:
-    """The results of one run. What cannot be written raises OSError."""
+    """The results of one run. Where stdout takes nothing more, OSError is raised."""
 
     def __init__(self, name: str, options: Options, messages: Messages) -> None:
         self._name = name
@@ -52,6 +52,7 @@ class Output:
         self._messages = messages
         self._repeats = Repeats()
         self._titled = False  # the CSV has its header
+        self._unwritten: list[Failure] = []  # files of the last test
         self._look = look_of(
             os.environ,
             is_tty=sys.stderr.isatty(),
@@ -59,13 +60,18 @@ class Output:
             columns=columns(),
         )
 
-    def test(self, result: TestResult) -> None:
-        """A test is over."""
+    def test(self, result: TestResult) -> int:
+        """A test is over; the exit status for it and for its files."""
         if result.failure is None or result.failure.exit_status != ExitStatus.INTERRUPTED:
             self._repeats.add(result)
         self._to_stdout(result)
         self._plot(result)
         self._tell(result)
+        unwritten, self._unwritten = self._unwritten, []
+        for one in unwritten:
+            self._messages.failure(one)
+        failures = [result.failure, *unwritten]
+        return next((one.exit_status for one in failures if one is not None), 0)
 
     def failure(self, failure: Failure) -> None:
         """The run ends without a result."""
@@ -105,8 +111,8 @@ class Output:
         options = self._options
         directory = Path(options.output_dir or ".")
         for name, content in files(result, both=options.both, parsable=options.parsable):
-            create(directory / name, content)
-            write(f"{directory / name}\n".encode())
+            if self._write(directory / name, content):
+                write(f"{directory / name}\n".encode())
 
     def _show_remarks(self, result: TestResult) -> None:
         if self._options.parsable and not self._options.classic:
@@ -121,9 +127,16 @@ class Output:
         if chart is not None:
             path = self._picture(result.number)
             picture = svg if path.suffix.lower() == ".svg" else png
-            path.write_bytes(picture(draw(chart)))  # named by the user, and may be there
+            self._write(path, picture(draw(chart)))
         elif result.failure is None:
             self._messages.note("--plot: the results have nothing to draw; -i asks for intervals")
+
+    def _write(self, path: Path, content: bytes) -> bool:
+        """One file; another test may find more room."""
+        failure = write_whole(path, content)
+        if failure is not None:
+            self._unwritten.append(failure)
+        return failure is None
 
     def _picture(self, number: int) -> Path:
         """The file of a test; of repeated ones each has its own, with its number."""

@@ -85,10 +85,9 @@ class Session(Task):
                 await self._pause(number, failed)
                 result = await self._test(number)
                 self._progress.close()
-                self._output.test(result)
+                became = self._output.test(result)
                 failed = result.failure is not None
-                if result.failure is not None:
-                    status = status or result.failure.exit_status
+                status = status or became
                 if self._interrupted:
                     return int(ExitStatus.INTERRUPTED)
         finally:

@@ -13,7 +13,7 @@ class ExitTests(SynchronousTestCase):
 
     def test_numbers(self) -> None:
         """The numbers are a promise to scripts."""
-        self.assertEqual([status.value for status in ExitStatus], [*range(15), 70, 130])
+        self.assertEqual([status.value for status in ExitStatus], [*range(16), 70, 130])
 
     def test_meanings(self) -> None:
         """Each status has a meaning of one line, and no two have the same."""
