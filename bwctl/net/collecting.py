@@ -29,9 +29,15 @@ class Collector:
         self._enough: Once[None] = Once()
         self._collecting = False
         self._hurried = False
+        self.lost_first = False  # before any end had results a connection was lost
         for client in clients.values():
             client.stopped.wait().addCallback(lambda _: self._done.fire(None))
-            client.lost.wait().addCallback(lambda _: self._done.fire(None))
+            client.lost.wait().addCallback(lambda _: self._lost())
+
+    def _lost(self) -> None:
+        if not any(client.stopped.fired for client in self._clients.values()):
+            self.lost_first = True
+        self._done.fire(None)
 
     async def wait(self, most: float) -> None:
         """Until an end is done, `hurry` is called, or some seconds are over."""

@@ -321,8 +321,9 @@ class Conductor:
             text = f"interrupted{partial}; nothing is left behind"
             raise SessionFailure("interrupted", text)
         told = [one.accept for one in ends.values()]
-        # An end that failed says more than the other's silence; one that was cut short does not.
-        if lost and AcceptType.FAILURE not in told:
+        # An end that failed says more than the other's silence, unless that came first; one that
+        # was cut short does not.
+        if lost and (self._collector.lost_first or AcceptType.FAILURE not in told):
             raise lost[0]
 
     def _keep(self, role: Role, stop: Stopped, spec: TestSpec) -> None:
