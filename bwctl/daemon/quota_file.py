@@ -53,7 +53,10 @@ class QuotaFileError(BWCTLError):
     """The file is not one of ours."""
 
 
-_TROUBLES: Final = (sqlite3.Error, sqlite3.Warning, OSError, ValueError, TypeError, QuotaFileError)
+_TROUBLES: Final = (
+    *(sqlite3.Error, sqlite3.Warning, OSError, ValueError, TypeError, QuotaFileError),
+    RuntimeError,  # no thread is to be had
+)
 
 
 class QuotaFile:

@@ -49,7 +49,10 @@ async def _look_up(reactor: Any, host: str) -> list[Any]:
             found = error
         reactor.callFromThread(answer.fire, found)
 
-    Thread(target=look, daemon=True, name="resolver").start()
+    try:
+        Thread(target=look, daemon=True, name="resolver").start()
+    except RuntimeError as error:  # the user may have no more threads
+        answer.fire(error)
     late = reactor.callLater(RESOLVE_TIMEOUT_S, answer.fire, TimeoutError("no answer from DNS"))
     try:
         found = await answer.wait()

@@ -21,11 +21,14 @@ def is_listening(wanted: Listening, address: IPAddress) -> bool | None:
     readable = [table for table in tables if table.exists()]
     if not readable:
         return None
-    return any(
-        port == wanted.port and (held == address or held.is_unspecified)
-        for table in readable
-        for held, port in _sockets(table, wanted.protocol)
-    )
+    try:
+        return any(
+            port == wanted.port and (held == address or held.is_unspecified)
+            for table in readable
+            for held, port in _sockets(table, wanted.protocol)
+        )
+    except OSError:  # no descriptor is to be had
+        return None
 
 
 def _sockets(table: Path, protocol: str) -> Iterator[tuple[IPAddress, int]]:
