@@ -15,7 +15,7 @@ _OLDEST = "import sys, venv; sys.exit(sys.version_info < (3, 10))"
 
 def bare_environment(home: Path) -> dict[str, str]:
     """The environment of this process without what leads to the checkout."""
-    unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS")  # pip has warnings
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     return kept | {"HOME": str(home)}
 
