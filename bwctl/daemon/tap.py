@@ -62,7 +62,7 @@ class Options(usage.Options):
         self.configuration: Any = None
         self.daemon_log: Any = None
         self.pid_files: Any = None
-        self._started_in = os.getcwd()  # twistd's --rundir takes effect later
+        self._started_in = ""
         self._directory = os.curdir
 
     def opt_option(self, text: str) -> None:
@@ -85,6 +85,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read and check the three files, so that a mistake is told before anything starts."""
+        self._started_in = os.getcwd()  # twistd's --rundir takes effect later
         for name, key in _OVERRIDING.items():
             if self[name] is not None:
                 self.overrides[key] = self[name]

@@ -34,6 +34,7 @@ test_port {test}
 var_dir {place}/var
 log_file {place}/var/log
 allow_unsync
+overrun 4
 {more}"""
 KEYS = "testuser 91b4306547f50105c7c9a23e505cd458\n"
 
