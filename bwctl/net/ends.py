@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from twisted.internet.error import CannotListenError
 
 from bwctl.errors import BWCTLError
-from bwctl.net.agent import PeerAgent, Plan
+from bwctl.net.agent import PeerAgent
 from bwctl.net.broker import Booking
 from bwctl.net.host import Host
 from bwctl.net.link import ClientLink, ServerLink
 from bwctl.net.meeting import Call, Doorway, Meeting, NoMeeting
+from bwctl.net.plan import Plan
 from bwctl.values import Role
 from bwctl.wire.fields import Mode
 

@@ -104,7 +104,7 @@ def common_problems(tester: ITester, spec: TestSpec) -> list[str]:
 def found_version(pattern: re.Pattern[bytes], answer: ProbeAnswer) -> str:
     """The first group of a pattern in a probe's output; a tester that is here may not tell."""
     found = pattern.search(answer.output[:4096])
-    return found[1].decode("ascii", "replace").strip() if found else "version unknown"
+    return found[1].decode("ascii", "replace").strip() if found else "unknown"
 
 
 def word_behind(prefix: bytes, answer: ProbeAnswer, statuses: Sequence[int]) -> str | None:

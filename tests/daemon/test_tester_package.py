@@ -45,7 +45,7 @@ class TesterPackageTests(SynchronousTestCase):
         with self.installed():
             daemons = start_ours(ONE), start_ours(TWO, limits=ONLY_IT)
         with running(*daemons) as (one, two):
-            self.assertIn("pour is here: 1.0", one.log())
+            self.assertIn("pour is here: version 1.0", one.log())
             with self.installed():
                 ran = self.run_pour(one, two)
                 self.assertEqual(ran.status, 0, ran.report)

@@ -221,6 +221,6 @@ class ProbeTests(SynchronousTestCase):
             self.assertIsNone(self.version(name, said, None, 2))
             self.assertEqual(self.version(name, said, good), version)
             self.assertEqual(self.version(name, said, 2, good), version)
-            self.assertEqual(self.version(name, b"", 2, good), "version unknown")
+            self.assertEqual(self.version(name, b"", 2, good), "unknown")
         self.assertEqual(self.version("paris-traceroute", b"version 1.0\n", 0), "1.0")
         self.assertIsNone(self.version("paris-traceroute", b"version 1.0\n", 1))
