@@ -16,7 +16,7 @@ from bwctl.embedded.echo import HEADER_FORMAT, EchoChecker
 from bwctl.embedded.failures import ServerGone
 from bwctl.embedded.stats import Histogram
 
-BATCH = 2 << 20  # octets of all streams: as much goes into one system call
+BATCH = 1 << 20  # octets of all streams: as much goes into one system call
 LEAST_BATCH = 256 << 10  # octets of one stream
 ECHO_BUFFER = 64 << 10
 WORD = 8  # octets of each of the two numbers of a header
@@ -26,8 +26,8 @@ class SendingStream:
     """One connection with its blocks under way.
 
     The buffer holds a batch of blocks; `_at` octets of the `_end` to be sent are with the kernel.
-    The larger a batch the fewer system calls: at 1 MiB a call two of three are of no use. A block
-    that is larger than a batch is the buffer over and over.
+    A larger batch is sent faster, but while the kernel takes it no echo is read, and its blocks
+    have one time. A block that is larger than a batch is the buffer over and over.
 
     Args:
         batch: octets.
@@ -56,10 +56,15 @@ class SendingStream:
         """Octets of blocks whose echo is complete."""
         return self.checker.echoed * self.block
 
-    def fill(self) -> None:
-        """Give the kernel what it takes of a batch."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether the echoes of all blocks are there."""
+        return self._at == self._end and self.checker.echoed == self._number
+
+    def fill(self, alone: bool = False) -> None:
+        """Give the kernel what it takes of a batch, or of one block alone."""
         fresh = self._at == self._end
-        stamp = self._stamp() if fresh else 0
+        stamp = self._stamp(1 if alone else self._blocks) if fresh else 0
         at = self._at % len(self._view)
         try:
             sent = self.connection.send(self._view[at : at + self._end - self._at])
@@ -72,17 +77,17 @@ class SendingStream:
         if fresh:
             self._begin(stamp)
 
-    def _stamp(self) -> int:
-        """Write the headers of a new batch."""
-        stamp, number, count = time.monotonic_ns(), self._number, self._blocks
+    def _stamp(self, count: int) -> int:
+        """Write the headers of a new batch of so many blocks."""
+        stamp, number = time.monotonic_ns(), self._number
         self._at, self._end = 0, count * self.block
         if self._words is None:
             for place in range(count):
                 HEADER_FORMAT.pack_into(self._view, place * self.block, stamp, number + place)
             return stamp
-        step = self.block // WORD
-        self._words[::step] = memoryview(array("Q", [stamp]) * count)
-        self._words[1::step] = memoryview(array("Q", range(number, number + count)))
+        step, end = self.block // WORD, count * self.block // WORD
+        self._words[:end:step] = memoryview(array("Q", [stamp]) * count)
+        self._words[1:end:step] = memoryview(array("Q", range(number, number + count)))
         return stamp
 
     def _begin(self, stamp: int) -> None:
