@@ -105,6 +105,15 @@ class WholeTests(ProgramTestCase):
             self.assertEqual((sent["error"], sent["block"]), (None, int(block)))
             self.assertGreater(received["bytes"], 0)
 
+    def test_blocks_larger_than_a_batch(self) -> None:
+        """Many streams share what one system call takes; their blocks are sent in parts."""
+        for block in ("1048576", "700001"):
+            client = {"block": block}
+            sent, received = map(facts, self.outputs(client=client, duration="0.5", streams="6"))
+            self.assertEqual((sent["error"], sent["block"]), (None, int(block)))
+            self.assertEqual(sent["bytes"] % int(block), 0)
+            self.assertGreater(received["bytes"], 0)
+
     def test_omit(self) -> None:
         """The omitted start is not in the figures."""
         sent, received = map(facts, self.outputs(duration="1", omit="0.5"))
