@@ -67,7 +67,7 @@ class ResultTests(EndToEndTestCase):
         self.assertEqual((result["tool"], result["parameters"]["protocol"]), ("thrulay", "udp"))
         self.assertEqual(summary["packets"], 5000)
         for name in ("bits_per_second", "sent_bits_per_second"):
-            self.assertTrue(16e6 < summary[name] < 24e6, f"{name}: {summary[name]}")
+            self.assertTrue(8e6 < summary[name] < 24e6, f"{name}: {summary[name]}")
         self.assertLess(summary["loss_percent"], 20)  # a busy host may lose some
         delays = [summary["owd_ms"][name] for name in ("min", "median", "p95", "max")]
         self.assertEqual(delays, sorted(delays))
