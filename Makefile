@@ -8,11 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help demo test lint types clean
+.PHONY: help demo test abuse audit lint types clean
 
 help:
 	@echo "make demo [TESTER=iperf3]  two daemons and a client on loopback, one real test"
 	@echo "make test                  the whole suite (REQUIRE_TESTERS=1: no skips for missing testers)"
+	@echo "make abuse [ABUSE_SEED=7]  hours of hostile clients, peers, servers and inputs"
+	@echo "make audit                 dependencies with known vulnerabilities"
 	@echo "make lint, make types      ruff; mypy"
 	@echo "make clean                 removes what the others made"
 
@@ -22,6 +24,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.test
 	@tests/install-testers
 	$(BIN)/python tests/run.py --jobs $(JOBS)
+
+abuse: $(VENV)/.test
+	ABUSE=long $(BIN)/python tests/run.py --jobs $(JOBS) tests.abuse
+
+audit: $(VENV)/.test
+	$(BIN)/python tests/audit.py
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -16,9 +16,9 @@ from bwctl.wire.messages import Ready, StopSession, encode_stop
 from tests.abuse.scenes import CALLED_STAGES, PEER_SID, testing
 from tests.support.baseline import Baseline
 from tests.support.daemons import Daemon, running, start_ours, until
-from tests.support.raw import opened, request
+from tests.support.raw import Raw, opened, request
 
-ADDRESS, OTHER = "127.0.0.120", "127.0.0.121"
+ADDRESS, OTHER, THIRD = "127.0.0.120", "127.0.0.121", "127.0.0.122"
 SECRET = "SSH-2.0-internal_build_4711"
 
 
@@ -43,6 +43,7 @@ class DeputyTests(SynchronousTestCase):
         self.assertNotIn("SSH", told)
         self.assertNotIn("4711", told)
         self.assertIn("does not speak the protocol", told)
+        self.assertNotIn("start_tool", told)  # no traffic for who does not
         self.assertNotIn("SSH", self.results_of_call(None))
         self.assertIn("4711", self.daemon.log())  # for the administrator
 
@@ -89,11 +90,48 @@ class DeputyTests(SynchronousTestCase):
         scene.say(encode_stop(AcceptType.REJECT, b"some words"))  # harmless
         self.assertTrue(scene.leave(0))
 
+    def test_first_words(self) -> None:
+        """A stranger gets a greeting of 32 octets, and no more until it has said something."""
+        where = (ADDRESS, self.daemon.ports.control)
+        with running(self.daemon), socket.create_connection(where, 5) as stranger:
+            stranger.settimeout(1)
+            self.assertEqual(len(stranger.recv(4096)), 32)
+            self.assertRaises(TimeoutError, stranger.recv, 1)
+
+    def test_places(self) -> None:
+        """Who may only test with himself cannot name another; groups are refused to all."""
+        limits = (
+            "limit root with\nlimit guest with parent=root, allow_third_party=off\n"
+            f"assign default root\nassign net {OTHER} guest\n"
+        )
+        with running(start_ours(ADDRESS, limits=limits)) as (daemon,):
+            for source, other, accept in (
+                (OTHER, OTHER, AcceptType.ACCEPT),
+                (OTHER, ADDRESS, AcceptType.ACCEPT),  # the daemon's own host
+                (OTHER, THIRD, AcceptType.REJECT),
+                ("127.0.0.1", THIRD, AcceptType.ACCEPT),
+                ("127.0.0.1", "224.0.0.251", AcceptType.REJECT),
+            ):
+                for role in Role:
+                    ends = {"server": ADDRESS, "client": other}
+                    if role is Role.CLIENT:
+                        ends = {"server": other, "client": ADDRESS}
+                    self.assertIs(_asked(daemon, source, role, ends), accept, (source, other))
+            for limit in ("allow_third_party=off of class guest", "addresses=single hosts"):
+                self.assertIn(limit, daemon.log())
+
     def test_keepalive(self) -> None:
         """TCP looks after clients that are silent for long: their hosts may be gone."""
         with running(self.daemon), opened(ADDRESS, self.daemon.ports.control):
             kept = until(lambda: _timers_of(self.daemon) == {"02"}, 5)
             self.assertTrue(kept, _timers_of(self.daemon))
+
+
+def _asked(daemon: Daemon, source: str, role: Role, ends: dict[str, str]) -> AcceptType:
+    with Raw(ADDRESS, daemon.ports.control, source=source) as client:
+        client.open()
+        at = client.time().time + ticks(30)
+        return client.ask(request(at, role=role, sid=PEER_SID, tool=ToolID.THRULAY, **ends)).accept
 
 
 def _serve(service: socket.socket, banner: str | None) -> None:

@@ -10,6 +10,7 @@ from bwctl.errors import ConfigurationError
 from bwctl.limits.keys import (
     Key,
     KeyRing,
+    check_mode,
     edit_keys,
     format_keys,
     identity_field,
@@ -185,3 +186,12 @@ class EditTests(SynchronousTestCase):
         """A broken file is not made worse, and a bad identity is not written."""
         self.assertRaises(ConfigurationError, edit_keys, "joe", "f", "jim", X_KEY)
         self.assertRaises(ValueError, edit_keys, "", "f", "a b", X_KEY)
+
+
+class ModeTests(SynchronousTestCase):
+    def test_modes(self) -> None:
+        """A file that others may write is refused; one that everybody may read is remarked on."""
+        for mode in (0o622, 0o602, 0o620, 0o666):
+            self.assertRaises(ConfigurationError, check_mode, "keys", mode)
+        for mode, warnings in ((0o600, 0), (0o400, 0), (0o640, 0), (0o644, 1), (0o604, 1)):
+            self.assertEqual(len(check_mode("keys", mode)), warnings, oct(mode))
