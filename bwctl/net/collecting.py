@@ -15,6 +15,7 @@ from bwctl.net.once import Once, settled
 from bwctl.net.timers import Timers
 from bwctl.values import Role
 
+_AT_ONCE_S = 1.0  # who notices that a daemon died may tell it before the connection to that breaks
 _HURRIED_S = 4.0  # a daemon stops a tester within three; a user who gave up waits no longer
 
 
@@ -29,14 +30,17 @@ class Collector:
         self._enough: Once[None] = Once()
         self._collecting = False
         self._hurried = False
-        self.lost_first = False  # before any end had results a connection was lost
+        self._began_to_end: float | None = None  # when the first results came, or the first loss
+        self.lost_first = False  # a connection was lost before the other end had results, or so
         for client in clients.values():
-            client.stopped.wait().addCallback(lambda _: self._done.fire(None))
-            client.lost.wait().addCallback(lambda _: self._lost())
+            client.stopped.wait().addCallback(lambda _: self._end_came(lost=False))
+            client.lost.wait().addCallback(lambda _: self._end_came(lost=True))
 
-    def _lost(self) -> None:
-        if not any(client.stopped.fired for client in self._clients.values()):
-            self.lost_first = True
+    def _end_came(self, *, lost: bool) -> None:
+        now = self._timers.clock.mono()
+        if self._began_to_end is None:
+            self._began_to_end = now
+        self.lost_first |= lost and now - self._began_to_end < _AT_ONCE_S
         self._done.fire(None)
 
     async def wait(self, most: float) -> None:

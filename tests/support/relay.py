@@ -62,11 +62,12 @@ class Relay:
         self._open.set()
 
     def cut(self) -> None:
-        """Reset all connections."""
+        """End all connections at once."""
         for one in self._sockets:
             with suppress(OSError):
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                one.close()
+                one.shutdown(socket.SHUT_RDWR)  # else a thread that reads from it keeps it open
+            one.close()
         self.release()
 
     def close(self) -> None:
