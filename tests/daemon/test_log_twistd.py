@@ -96,7 +96,12 @@ class TwistdTests(SynchronousTestCase):
         ran = subprocess.run(
             [sys.executable, "-c", PROGRAM, program, *arguments, "trial"],
             cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                # Twisted never closes its reserve descriptor, and Python would say so here.
+                "PYTHONWARNINGS": "error,ignore::ResourceWarning",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
