@@ -124,6 +124,15 @@ class CommandTests(HostileTestCase):
                 ran = await self.run_client(*(("--json",) if number % 2 else ()))
                 self.check(ran)
 
+    async def test_end_of_our_own(self) -> None:
+        """A client that is one end itself leaves no process behind, whatever the other says."""
+        for number in range(times(1, 20)):
+            for step in STEPS[number % 2 :: 2]:
+                self.hostile.step = step
+                side = "-c" if number % 2 else "-s"
+                words = (side, f"{HOSTILE}:{self.hostile.port}", "-T", "thrulay", "-t", "1")
+                self.check(await deferToThread(run_ours, *words))
+
     async def test_results_that_steer_terminals(self) -> None:
         """Whatever results say, stderr has text alone; with a megabyte of it too."""
         for octets in (b"bwctl: \x1b]0;owned\x07\n\x1b[2J\x9b31m\r", GIANT * (1 << 8)):

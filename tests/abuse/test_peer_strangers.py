@@ -12,12 +12,14 @@ from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType
 from bwctl.values import ticks
 from bwctl.wire.fields import Mode
+from bwctl.wire.messages import StopSession, encode_stop
 from tests.support.baseline import Baseline
 from tests.support.daemons import running, start_ours, until
 from tests.support.faulty import sockets
-from tests.support.raw import Closed, Raw, opened, request
+from tests.support.raw import Closed, Raw, opened, peer, request
 
 ADDRESS, OTHER, STRANGE = "127.0.0.120", "127.0.0.121", "127.0.0.122"
+MOST = 4 << 20  # octets of results that are taken, by default
 PLACES = 8  # of candidates at one peer port
 
 
@@ -44,7 +46,11 @@ class StrangerTests(SynchronousTestCase):
         """One daemon for all of them; after each it is as before."""
         with running(self.daemon):
             baseline = Baseline(self.daemon)
-            for attack in (self.results_of_nobody, self.crowd_against_the_peer):
+            for attack in (
+                self.results_of_nobody,
+                self.crowd_against_the_peer,
+                self.giant_results_of_the_peer,
+            ):
                 with ExitStack() as stack:
                     attack(stack)
                 baseline.check()
@@ -60,6 +66,21 @@ class StrangerTests(SynchronousTestCase):
         self.assertTrue(until(lambda: sockets(self.daemon) == before, 5))
         client.stop_only(AcceptType.REJECT)
         client.next(Stopped)
+
+    def giant_results_of_the_peer(self, stack: ExitStack) -> None:
+        """Even the right peer's results are bounded: refused when announced, taken up to there."""
+        for size, taken in ((MOST, True), (MOST + 1, False), ((1 << 32) - 1, False)):
+            client, port, sid = self.in_test(stack)
+            other = stack.enter_context(peer(ADDRESS, port, sid))
+            octets = StopSession(AcceptType.ACCEPT, size).encode()
+            if taken:
+                octets = encode_stop(AcceptType.ACCEPT, b"x" * size)
+            other.send(other.session._stream.encrypt(octets))
+            stopped = client.next(Stopped)  # as it has no more peer either way
+            self.assertEqual(stopped.accept, AcceptType.REJECT)
+            if not taken:
+                self.assertTrue(other.is_closed(5), size)
+            client.stop_only()
 
     def crowd_against_the_peer(self, stack: ExitStack) -> None:
         """Strangers who are through do not put out who comes from the right address."""
