@@ -332,6 +332,7 @@ OUTPUT = Group(
             long="print",
             field="to_files",
             help="write the output to files and print their names",
+            more="The files are new ones: what has such a name already is not touched.",
         ),
         Opt(
             short="d",
