@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, NewType
+from typing import Any, Final, NewType
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -67,10 +67,11 @@ class ErrorEstimate:
         Raises:
             ValueError: the error is more than the format can hold, 255 * 2**63 ticks.
         """
-        scale, error = 0, max(0, error)
-        while error >= 255:
-            error >>= 1
+        error = max(0, error)
+        scale = max(0, error.bit_length() - 8)
+        if error >> scale == 255:  # one is added below
             scale += 1
+        error >>= scale
         if scale > 63:
             raise ValueError("an error estimate that the format cannot hold")
         return cls(scale, error + 1, synchronised)
@@ -96,6 +97,8 @@ class ToolID(IntFlag):
 
     Bits that are not named here are for testers of other packages; see `kind_of`.
     """
+
+    __hash__ = int.__hash__  # Enum's own is a function in Python, and each request looks kinds up
 
     NONE = 0
     IPERF = 0x001
@@ -133,20 +136,28 @@ TRACE_TOOLS = (
 )
 
 
+_KINDS: Final[Mapping[int, Kind]] = {
+    tool: kind
+    for tools, kind in (
+        (THROUGHPUT_TOOLS, Kind.THROUGHPUT),
+        (LATENCY_TOOLS, Kind.LATENCY),
+        (TRACE_TOOLS, Kind.TRACE),
+    )
+    for tool in ToolID
+    if tool & tools
+}
+
+
 def kind_of(tool: ToolID) -> Kind:
     """The kind of a single tool, which its bit tells: it decides how a request is laid out.
 
     Raises:
         ValueError: not exactly one tool of a known kind.
     """
-    if tool and tool & (tool - 1) == 0:
-        if tool & THROUGHPUT_TOOLS:
-            return Kind.THROUGHPUT
-        if tool & LATENCY_TOOLS:
-            return Kind.LATENCY
-        if tool & TRACE_TOOLS:
-            return Kind.TRACE
-    raise ValueError(f"not a single known tool: {int(tool):#x}")
+    try:
+        return _KINDS[tool]
+    except KeyError:
+        raise ValueError(f"not a single known tool: {int(tool):#x}") from None
 
 
 def single_tools(mask: ToolID) -> list[ToolID]:

@@ -9,14 +9,12 @@ from typing import Final
 from bwctl.broker.load import Load
 from bwctl.broker.obstacles import Guard, Obstacles
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
-from bwctl.values import NTP_MAX, SID, TICKS_PER_SECOND, Kind, NTPTime, ToolID, kind_of
+from bwctl.values import NTP_MAX, SID, TICKS_PER_SECOND, Kind, NTPTime, kind_of
 
 LONGEST_RTT: Final = 2 * TICKS_PER_SECOND  # a longer measured bound is the client dawdling
 SETUP_MARGIN: Final = TICKS_PER_SECOND // 4
 SHARED_TESTS: Final = 30  # as a slot of the C daemon, bwctld/bwctld.c
 MAX_RESERVATIONS: Final = 10_000
-
-_KINDS: Final = {tool: kind_of(tool) for tool in ToolID if tool}
 
 
 class Timetable:
@@ -115,7 +113,7 @@ class Timetable:
         """
         if demand.length <= 0 or demand.fuzz < 0 or demand.rtt < 0:
             raise ValueError(f"not a time slot: {demand}")
-        kind = _KINDS.get(demand.tool) or kind_of(demand.tool)
+        kind = kind_of(demand.tool)
         if replacing is not None:
             self.release(replacing)
         if len(self._keys) >= self.max_reservations:

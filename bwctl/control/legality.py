@@ -14,6 +14,8 @@ from bwctl.errors import LocalProtocolError, RemoteProtocolError
 class State(Enum):
     """Where a connection stands; both ends go through the same states."""
 
+    __hash__ = object.__hash__  # by identity: Enum's own is a function in Python
+
     OPENED = auto()  # TCP only
     GREETED = auto()  # ServerGreeting sent
     AUTHENTICATING = auto()  # ClientGreeting sent
@@ -31,6 +33,8 @@ class State(Enum):
 
 class Message(Enum):
     """Messages as the table sees them; answers that lead elsewhere count as different ones."""
+
+    __hash__ = object.__hash__  # as that of State
 
     SERVER_GREETING = "ServerGreeting"
     CLIENT_GREETING = "ClientGreeting"
