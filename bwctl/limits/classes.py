@@ -103,6 +103,9 @@ class LimitClass:
     first_day: int = 0  # as date.toordinal; 0: no first one
     last_day: int = 0
     widened: frozenset[str] = frozenset()  # limits in which it exceeds its parent, as C permits
+    _binding: dict[str, tuple[LimitClass, ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def lineage(self) -> Iterator[LimitClass]:
         """The class, its parent and so on up to the root."""
@@ -120,6 +123,21 @@ class LimitClass:
             yield limit_class
             if limit_class.governing(limit) in limit_class.widened:
                 break
+
+    def binding(self, limit: str) -> tuple[LimitClass, ...]:
+        """Those of `bounds` that can forbid anything: they give a value, or withhold a permission.
+
+        Worked out once, as every request asks for a dozen limits of which few are given.
+        """
+        found = self._binding.get(limit)
+        if found is None:
+            withheld = LIMITS[limit] is Sense.PERMISSION
+            found = self._binding[limit] = tuple(
+                bound
+                for bound in self.bounds(limit)
+                if (not bound.allows(limit) if withheld else getattr(bound, limit))
+            )
+        return found
 
     def governing(self, limit: str) -> str:
         """The limit itself, or `allow_tcp` where a kind of test has no permission of its own."""

@@ -24,9 +24,10 @@ def connection_denials(limit_class: LimitClass, held: Callable[[str], int]) -> l
 
 
 def _full(limit_class: LimitClass, limit: str, held: Callable[[str], int]) -> list[Denial]:
-    counts = [(one.name, getattr(one, limit), held(one.name)) for one in limit_class.lineage()]
+    bounds = limit_class.binding(limit)
+    counts = [(one.name, getattr(one, limit), held(one.name)) for one in bounds]
     return [
         Denial(name, limit, str(most), f"1, held: {count}")
         for name, most, count in counts
-        if 0 < most <= count
+        if most <= count
     ]

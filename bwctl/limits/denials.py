@@ -46,8 +46,8 @@ def _format_asked(limit: str, asked: Value) -> str:
 
 def exceeded(limit_class: LimitClass, limit: str, asked: int) -> list[Denial]:
     """The classes, up to the root, whose upper bound is lower; nobody forbids 0."""
-    bounds = limit_class.bounds(limit) if asked else ()
-    return [denial(one, limit, asked) for one in bounds if 0 < getattr(one, limit) < asked]
+    bounds = limit_class.binding(limit) if asked else ()
+    return [denial(one, limit, asked) for one in bounds if getattr(one, limit) < asked]
 
 
 def whole_seconds(ticks: int) -> int:

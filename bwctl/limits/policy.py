@@ -69,9 +69,7 @@ def offered_modes(
 def open_mode_denials(limit_class: LimitClass) -> list[Denial]:
     """The classes that forbid clients of a class to come without a key."""
     return [
-        denial(bound, "allow_open_mode", True)
-        for bound in limit_class.bounds("allow_open_mode")
-        if not bound.allow_open_mode
+        denial(bound, "allow_open_mode", True) for bound in limit_class.binding("allow_open_mode")
     ]
 
 
@@ -100,7 +98,8 @@ def check_padding(limit_class: LimitClass, fuzz: int) -> list[Denial]:
 
 def minimum_ttl(limit_class: LimitClass) -> int:
     """Least first TTL of a trace; to be put into requests that give none. 0: as they like."""
-    return max(bound.minimum_ttl for bound in limit_class.bounds("minimum_ttl"))
+    bounds = limit_class.binding("minimum_ttl")
+    return max((bound.minimum_ttl for bound in bounds), default=0)
 
 
 def _clock(facts: Facts) -> Iterator[Denial]:
@@ -113,7 +112,8 @@ def _clock(facts: Facts) -> Iterator[Denial]:
 
 def _upper_bounds(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
     for limit, measure in _MEASURES.items():
-        yield from exceeded(limit_class, limit, measure(facts))
+        if limit_class.binding(limit):
+            yield from exceeded(limit_class, limit, measure(facts))
 
 
 def _streams(facts: Facts) -> int:
@@ -156,9 +156,8 @@ _MEASURES: Final[Mapping[str, Callable[[Facts], int]]] = {
 
 def _permissions(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
     for permission in _needed(facts):
-        for bound in limit_class.bounds(permission):
-            if not bound.allows(permission):
-                yield denial(bound, bound.governing(permission), True)
+        for bound in limit_class.binding(permission):
+            yield denial(bound, bound.governing(permission), True)
 
 
 def _needed(facts: Facts) -> Iterator[str]:
@@ -174,8 +173,8 @@ def _needed(facts: Facts) -> Iterator[str]:
 
 
 def _testers(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
-    for bound in limit_class.bounds("testers"):
-        if bound.testers and not bound.testers & facts.spec.tool:
+    for bound in limit_class.binding("testers"):
+        if not bound.testers & facts.spec.tool:
             yield denial(bound, "testers", facts.spec.tool)
 
 
@@ -183,6 +182,6 @@ def _first_ttl(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
     """Only the sending side runs a trace; a first TTL of 0 is replaced, see `minimum_ttl`."""
     first = facts.spec.first_ttl if facts.spec.kind is Kind.TRACE else 0
     if first and facts.role is facts.spec.sender:
-        for bound in limit_class.bounds("minimum_ttl"):
+        for bound in limit_class.binding("minimum_ttl"):
             if first < bound.minimum_ttl:
                 yield denial(bound, "minimum_ttl", first)

@@ -18,12 +18,19 @@ def check_notice(limit_class: LimitClass, now: NTPTime, start: NTPTime) -> list[
 
 def horizon(limit_class: LimitClass) -> int | None:
     """Seconds from now to the latest start that class and ancestors allow; None: no limit."""
-    bounds = (bound.event_horizon for bound in limit_class.bounds("event_horizon"))
-    return min(filter(None, bounds), default=None)
+    bounds = limit_class.binding("event_horizon")
+    return min((bound.event_horizon for bound in bounds), default=None)
+
+
+def has_times(limit_class: LimitClass) -> bool:
+    """Whether `check_start` has anything to look at."""
+    return any(map(limit_class.binding, ("hours", "days", "first_day", "last_day")))
 
 
 def check_start(limit_class: LimitClass, local: datetime) -> list[Denial]:
     """The limits that forbid a test to start at a local time of this host."""
+    if not has_times(limit_class):
+        return []
     return [
         Denial(bound.name, limit, format_value(limit, getattr(bound, limit)), asked)
         for limit, holds, asked in (
@@ -32,6 +39,6 @@ def check_start(limit_class: LimitClass, local: datetime) -> list[Denial]:
             ("first_day", is_from, local.date().isoformat()),
             ("last_day", is_until, local.date().isoformat()),
         )
-        for bound in limit_class.bounds(limit)
+        for bound in limit_class.binding(limit)
         if not holds(getattr(bound, limit), local)
     ]
