@@ -6,7 +6,7 @@ argument. What a limits class bounds is the use of one requester, wherever it wa
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Network
@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 from bwctl.limits.addresses import unmapped
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.denials import Denial
+from bwctl.limits.held import Cost as Cost
+from bwctl.limits.held import Held
+from bwctl.limits.held import Holding as Holding
 from bwctl.limits.policy import UDP_DEFAULT_RATE
 from bwctl.values import IPAddress, Kind, Report, TestSpec
 
@@ -29,24 +32,6 @@ MAX_ACCOUNTS: Final = 1 << 16
 
 OTHERS: Final = "others"
 MAX_OCTETS: Final = 1 << 50  # what one test may count for, whatever its output says
-
-_PRUNE_S = 600.0
-
-
-class Cost(NamedTuple):
-    """What a test takes from quotas."""
-
-    tests: int = 0
-    seconds: int = 0
-    octets: int = 0
-
-    def plus(self, other: Cost) -> Cost:
-        """The sum."""
-        return Cost(*(one + two for one, two in zip(self, other, strict=True)))
-
-    def minus(self, other: Cost) -> Cost:
-        """The difference."""
-        return Cost(*(one - two for one, two in zip(self, other, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +51,9 @@ QUOTAS: Final[Mapping[str, Quota]] = MappingProxyType(
         "bytes_per_day": Quota(lambda cost: cost.octets, DAY_S, at_end=True),
     }
 )
+
+
+_WINDOWS: Final = tuple({quota.window_s: None for quota in QUOTAS.values()})
 
 
 def requester(address: IPAddress, user: str | None = None, names: Sequence[str] = ()) -> str:
@@ -103,15 +91,6 @@ def octets_of(report: Report) -> int:
     return min(MAX_OCTETS, max((int(one) for one in told if one), default=0))
 
 
-@dataclass(slots=True, eq=False)
-class Holding:
-    """What one reservation takes, from the booking to its release."""
-
-    who: str
-    cost: Cost
-    confirmed: float | None = None  # when it was counted as used
-
-
 class Row(NamedTuple):
     """One entry of an account, as it is stored."""
 
@@ -141,6 +120,11 @@ class _Account:
 
     def __bool__(self) -> bool:
         return bool(self._entries)
+
+    @property
+    def latest(self) -> float:
+        """When something was counted last; 0 where nothing is."""
+        return self._entries[-1][0] if self._entries else 0.0
 
     def merge(self, entries: list[tuple[float, Cost]]) -> None:
         """Count what may be older than the latest entry."""
@@ -191,9 +175,8 @@ class Ledger:
 
     def __init__(self, max_accounts: int = MAX_ACCOUNTS) -> None:
         self._max_accounts = max_accounts
-        self._accounts: dict[str, _Account] = {}
-        self._holdings: dict[str, set[Holding]] = {}
-        self._pruned = 0.0
+        self._accounts: OrderedDict[str, _Account] = OrderedDict()  # the latest used last
+        self._holdings: dict[str, Held] = {}
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -203,43 +186,44 @@ class Ledger:
     def hold(self, who: str, cost: Cost) -> Holding:
         """A reservation was booked."""
         holding = Holding(who, cost)
-        self._holdings.setdefault(who, set()).add(holding)
+        held = self._holdings.get(who)
+        if held is None:
+            held = self._holdings[who] = Held()
+        held.add(holding)
         return holding
 
     def confirm(self, holding: Holding, now: float) -> Row:
         """It was confirmed: tests and seconds count; the row says what to store."""
-        holding.confirmed = now
+        self._holdings[holding.who].confirm(holding, now, _WINDOWS)
         return self.spend(holding.who, holding.cost._replace(octets=0), now)
 
     def let_go(self, holding: Holding) -> None:
         """It is over, in whatever way; harmless when done already."""
-        held = self._holdings.get(holding.who, set())
-        held.discard(holding)
-        if not held:
-            self._holdings.pop(holding.who, None)
+        held = self._holdings.get(holding.who)
+        if held is not None and holding in held.holdings:
+            held.remove(holding)
+            if not held.holdings:
+                del self._holdings[holding.who]
 
     @property
     def holdings(self) -> list[Holding]:
         """All that is held, by whomever."""
-        return [holding for some in self._holdings.values() for holding in some]
+        return [holding for held in self._holdings.values() for holding in held.holdings]
 
     def held(self, who: str, quota: Quota, now: float) -> int:
         """What the reservations of a requester take of a quota and is not counted as used."""
-        return sum(
-            quota.measure(holding.cost)
-            for holding in self._holdings.get(who, ())
-            if quota.at_end
-            or holding.confirmed is None
-            or now - holding.confirmed >= quota.window_s
-        )
+        held = self._holdings.get(who)
+        if held is None:
+            return 0
+        return quota.measure(held.total if quota.at_end else held.taken(quota.window_s, now))
 
     # -- what is used up -------------------------------------------------------------------------
 
     def spend(self, who: str, cost: Cost, now: float) -> Row:
         """Count something as used; the row says on which account."""
-        if not 0 <= now - self._pruned < _PRUNE_S:
-            self.prune(now)
+        self.prune(now)
         name, account = self._open(who)
+        self._accounts.move_to_end(name)
         account.advance(now)
         account.add(now, cost)
         return Row(name, now, cost)
@@ -268,15 +252,24 @@ class Ledger:
         for who, of_account in stored.items():
             _, account = self._open(who)
             account.merge([(min(row.at, now), row.cost) for row in of_account])
+        latest = sorted(self._accounts, key=lambda who: self._accounts[who].latest)
+        for who in latest:
+            self._accounts.move_to_end(who)
         self.prune(now)
 
     def prune(self, now: float) -> None:
-        """Close the accounts on which nothing has happened for a day."""
-        self._pruned = now
-        for name, account in tuple(self._accounts.items()):
+        """Close the accounts on which nothing has happened for a day; looks at no others."""
+        while self._accounts:
+            name, account = next(iter(self._accounts.items()))
             account.advance(now)
-            if not account:
-                del self._accounts[name]
+            if account:
+                break
+            del self._accounts[name]
+
+
+def has_quotas(limit_class: LimitClass) -> bool:
+    """Whether any quota bounds a class."""
+    return any(map(limit_class.binding, QUOTAS))
 
 
 def quota_denials(
@@ -288,7 +281,7 @@ def quota_denials(
     """
     found: list[Denial] = []
     for limit, quota in QUOTAS.items():
-        bounds = [bound for bound in limit_class.bounds(limit) if getattr(bound, limit)]
+        bounds = limit_class.binding(limit)
         if not bounds:
             continue
         used, held = ledger.used(who, quota, now), ledger.held(who, quota, now)

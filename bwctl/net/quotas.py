@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.denials import Denial
-from bwctl.limits.quota import Cost, Holding, Ledger, Row, cost_of, quota_denials
+from bwctl.limits.quota import Cost, Holding, Ledger, Row, cost_of, has_quotas, quota_denials
 from bwctl.net.clock import IClock
 from bwctl.values import TestSpec, unix_from_ntp
 
@@ -25,6 +25,8 @@ class Quotas:
 
     def denials(self, limit_class: LimitClass, who: str, spec: TestSpec) -> list[Denial]:
         """Every quota that forbids a requester this test."""
+        if not has_quotas(limit_class):
+            return []
         return quota_denials(limit_class, self.ledger, who, cost_of(spec), self.now())
 
     def hold(self, who: str, spec: TestSpec) -> Holding:
