@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from bwctl.values import ErrorEstimate, NTPTime, ntp_from_unix_ns, ticks, unix_f
 
 _UNSYNC = 0x0040
 _NANO = 0x2000
+_FRESH_S = 0.1
 
 
 def reading(clock: IClock) -> Reading:
@@ -61,9 +63,21 @@ class KernelState:
     def __init__(self) -> None:
         library = ctypes.CDLL(None, use_errno=True)
         self._call = getattr(library, "ntp_adjtime", None) or getattr(library, "adjtimex", None)
+        self._told = (False, 0, 0)
+        self._told_until = -math.inf
 
     def read(self) -> tuple[bool, int, int]:
-        """(synchronised, error bound in us, offset in ns); (False, 0, 0) where it cannot tell."""
+        """(synchronised, error bound in us, offset in ns); (False, 0, 0) where it cannot tell.
+
+        Not older than a tenth of a second: a request looks at the clock many times, and the kernel
+        itself works these out once a second.
+        """
+        now = time.monotonic()
+        if now >= self._told_until:
+            self._told, self._told_until = self._ask(), now + _FRESH_S
+        return self._told
+
+    def _ask(self) -> tuple[bool, int, int]:
         timex = _Timex()
         if self._call is None or self._call(ctypes.byref(timex)) < 0 or timex.status & _UNSYNC:
             return False, 0, 0
@@ -86,6 +100,8 @@ class SystemClock:
         self._kernel = KernelState()
         self._fuzz = ticks(sync_fuzz)
         self._shift = round(shift * 1_000_000_000)
+        self._estimated = (False, -1, 0)  # the state that `_estimate` is of
+        self._estimate = ErrorEstimate(0, 1)
 
     def now(self) -> NTPTime:
         """Wall time; the kernel's offset counts only while it is synchronised."""
@@ -98,9 +114,12 @@ class SystemClock:
 
     def error(self) -> ErrorEstimate:
         """The known bound, 0.1 s where there is none, plus `sync_fuzz`."""
-        synchronised, bound, _ = self._state()
-        units = (bound << 32) // 1_000_000 if synchronised else UNSYNCHRONISED_ERROR
-        return ErrorEstimate.from_ticks(units + self._fuzz, synchronised)
+        state = self._state()
+        if state != self._estimated:
+            synchronised, bound, _ = self._estimated = state
+            units = (bound << 32) // 1_000_000 if synchronised else UNSYNCHRONISED_ERROR
+            self._estimate = ErrorEstimate.from_ticks(units + self._fuzz, synchronised)
+        return self._estimate
 
     def synchronised(self) -> bool:
         """Whether something disciplines it."""
