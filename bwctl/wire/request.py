@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar, Final
 
 from bwctl.errors import BWCTLError, RemoteProtocolError
 from bwctl.values import (
@@ -31,6 +33,7 @@ _LATENCY = struct.Struct("!HHHxxB8xBxx")
 _TRACE = struct.Struct("!BBH13xBxx")
 _TAIL = struct.Struct("!IBBBxHxxBBBB")  # 96-111
 _SID_OFFSET = 60
+_TOOLS: Final[Mapping[int, ToolID]] = {int(tool): tool for tool in ToolID if tool}
 _MAX_EXPONENT = 32
 
 
@@ -98,13 +101,13 @@ class TestRequest:
             kinds,
             as_client,
             as_server,
-            duration,
+            _,
             time,
             latest,
             error,
             port,
-            client,
-            server,
+            _,
+            _,
             sid,
         ) = _COMMON.unpack_from(octets)
         if message != TEST_REQUEST:
@@ -115,26 +118,44 @@ class TestRequest:
         if family not in (4, 6):
             raise RemoteProtocolError(f"a TestRequest for IP version {family}")
         estimate = fields.decode_error(error)
-        tool = _tool(octets, version)
-        kind = kind_of(tool)
-        spec = TestSpec(
-            tool=tool,
-            client=fields.decode_address(client, family),
-            server=fields.decode_address(server, family),
-            duration=duration,
-            udp=kind is Kind.THROUGHPUT and bool(kinds & 0xF0),
-            **_DECODE[kind](octets, version),
-            **_decode_tail(octets, kind, version),
-        )
         return cls(
             role=Role.CLIENT if as_client else Role.SERVER,
             time=NTPTime(time),
             latest=NTPTime(latest),
             error=estimate,
-            spec=spec,
+            spec=_decode_spec(_of_the_test(octets), version),
             tool_port=port,
             sid=SID(sid),
         )
+
+
+def _of_the_test(octets: bytes) -> bytes:
+    """A request without what differs from one round of a negotiation to the next."""
+    return b"".join(
+        (octets[:2], bytes(2), octets[4:8], bytes(20), octets[28:60], NO_SID, octets[76:])
+    )
+
+
+@lru_cache(maxsize=1024)
+def _decode_spec(octets: bytes, version: int) -> TestSpec:
+    """What a request says of the test itself; every round says it again, and so does the cancel.
+
+    Raises:
+        UnsupportedRequest: as `TestRequest.decode`.
+    """
+    _, kinds, _, _, duration, _, _, _, _, client, server, _ = _COMMON.unpack_from(octets)
+    family = kinds & 0x0F
+    tool = _tool(octets, version)
+    kind = kind_of(tool)
+    return TestSpec(
+        tool=tool,
+        client=fields.decode_address(client, family),
+        server=fields.decode_address(server, family),
+        duration=duration,
+        udp=kind is Kind.THROUGHPUT and bool(kinds & 0xF0),
+        **_DECODE[kind](octets, version),
+        **_decode_tail(octets, kind, version),
+    )
 
 
 def _tool(octets: bytes, version: int) -> ToolID:
@@ -142,10 +163,9 @@ def _tool(octets: bytes, version: int) -> ToolID:
         return ToolID.IPERF
     value = int.from_bytes(octets[96:100], "big")
     try:
-        kind_of(ToolID(value))
-    except ValueError:
+        return _TOOLS[value]
+    except KeyError:
         raise UnsupportedRequest(f"tool {value:#x} is not one known tool") from None
-    return ToolID(value)
 
 
 def _encode_throughput(spec: TestSpec, version: int) -> bytes:
