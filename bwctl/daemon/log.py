@@ -11,16 +11,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from twisted.logger import (
-    FilteringLogObserver,
-    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     Logger,
     LogLevel,
-    PredicateResult,
     globalLogPublisher,
 )
 from twisted.python.components import Componentized
@@ -29,6 +26,7 @@ from zope.interface import implementer
 from bwctl.daemon.config import Settings
 from bwctl.daemon.log_format import json_line, message, text_line
 from bwctl.daemon.log_sinks import FileSink, Sink, StreamSink, SyslogSink, journal_reads
+from bwctl.net.eventlog import EventLog, everything
 
 LEVELS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 """Names of levels, the gravest first; the place is the number that syslog gives it."""
@@ -66,6 +64,7 @@ _LOGGING_MODULES: Final = (
     "twisted.python.log",
     "twisted.python.threadable",
     "bwctl.daemon.log",
+    "bwctl.net.eventlog",
 )
 
 
@@ -96,6 +95,11 @@ class Choice:
             return self.access
         return _SEVERITY.get(event.get("log_level", LogLevel.info), _WARNING)
 
+    def hears(self, level: Any, event: str) -> bool:
+        """Whether an event of ours is to be written, asked before it is made."""
+        severity = self.access if event in ACCESS_EVENTS else _SEVERITY.get(level, _WARNING)
+        return 0 <= severity <= self.worst and (self.verbose or severity != _DEBUG)
+
     def wants(self, event: LogEvent) -> bool:
         """Whether an event is to be written."""
         severity = self.severity(event)
@@ -118,18 +122,28 @@ def _is_noise(event: LogEvent, severity: int) -> bool:
     return namespace.startswith("twisted.")
 
 
-@implementer(ILogFilterPredicate)
-class _Wanted:
-    """`Choice.wants`, as FilteringLogObserver asks for it."""
+@implementer(ILogObserver)
+class _Observer:
+    """Writes what `Choice.wants`."""
 
-    def __init__(self, choice: Choice, *, ours_only: bool) -> None:
+    def __init__(self, choice: Choice, sink: Sink, *, ours_only: bool) -> None:
         self.choice = choice
+        self._sink = sink
         self._ours_only = ours_only
 
-    def __call__(self, event: LogEvent) -> Any:  # a constant of PredicateResult
+    def __call__(self, event: LogEvent) -> None:
         if self._ours_only and not str(event.get("log_namespace", "")).startswith("bwctl."):
-            return PredicateResult.no
-        return PredicateResult.maybe if self.choice.wants(event) else PredicateResult.no
+            return
+        choice = self.choice
+        if not choice.wants(event):
+            return
+        severity = choice.severity(event)
+        level, location = LEVELS[severity], _location() if choice.location else ""
+        if choice.json:
+            line = json_line(event, level, location)
+        else:
+            line = text_line(event, level, location, time=self._sink.timed)
+        self._sink.write(severity, line)
 
 
 class DaemonLog:
@@ -147,9 +161,8 @@ class DaemonLog:
     def __init__(self, settings: Settings, runner: Mapping[str, Any] | None = None) -> None:
         self._twistd = runner if runner is not None and _is_free_twistd(runner) else None
         self._sink = choose_sink(settings, self._twistd)
-        self._wanted = _Wanted(Choice.of(settings), ours_only=self._twistd is None)
-        writer = cast(ILogObserver, self._write)  # zope cannot tell that a method provides it
-        self.observer = FilteringLogObserver(writer, [self._wanted])
+        choice = Choice.of(settings)
+        self.observer = _Observer(choice, self._sink, ours_only=self._twistd is None)
 
     def attach(self, application: object) -> None:
         """Become the observer that twistd begins to log with.
@@ -166,19 +179,26 @@ class DaemonLog:
         self._sink.begin()
         if self._is_extra():
             globalLogPublisher.addObserver(self.observer)
+        self._listen()
 
     def end(self) -> None:
         """The service has stopped; twistd says a few words more."""
         if self._is_extra():
             globalLogPublisher.removeObserver(self.observer)
+        EventLog.hears = everything
         self._sink.close()
+
+    def _listen(self) -> None:
+        """Spare the making of events that are not written, where this is the process's log."""
+        EventLog.hears = self.observer.choice.hears if self._twistd is not None else everything
 
     def _is_extra(self) -> bool:
         return self._twistd is None and type(self._sink) is not Sink
 
     def reload(self, settings: Settings) -> None:
         """Take over levels and format, and open the file again; the old one stays if that fails."""
-        self._wanted.choice = Choice.of(settings)
+        self.observer.choice = Choice.of(settings)
+        self._listen()
         try:
             self._sink.reopen()
         except OSError as error:
@@ -191,16 +211,6 @@ class DaemonLog:
     def hand_over(self, uid: int, gid: int) -> None:
         """The process is about to become this user, to whom the log file has to belong."""
         self._sink.hand_over(uid, gid)
-
-    def _write(self, event: LogEvent) -> None:
-        choice = self._wanted.choice
-        severity = choice.severity(event)
-        level, location = LEVELS[severity], _location() if choice.location else ""
-        if choice.json:
-            line = json_line(event, level, location)
-        else:
-            line = text_line(event, level, location, time=self._sink.timed)
-        self._sink.write(severity, line)
 
 
 def _is_free_twistd(runner: Mapping[str, Any]) -> bool:

@@ -52,7 +52,14 @@ def _escape(character: str) -> str:
 
 def timestamp(unix: float) -> str:
     """RFC 3339 in UTC, to the millisecond."""
-    return f"{(_EPOCH + timedelta(seconds=unix)).isoformat(timespec='milliseconds')[:23]}Z"
+    second, microseconds = divmod(round(unix * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{microseconds // 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(unix: int) -> str:
+    """Kept for the many lines of one second, and for the starts that many ask for."""
+    return (_EPOCH + timedelta(seconds=unix)).isoformat()[:19]
 
 
 def text_line(event: LogEvent, level: str, location: str = "", *, time: bool = True) -> str:
@@ -63,9 +70,11 @@ def text_line(event: LogEvent, level: str, location: str = "", *, time: bool = T
     Args:
         time: whether to begin with the time; whoever takes the line may have its own.
     """
-    event = _without_secrets(event)
-    shown = _fields_of(event.get("log_format"))
-    pairs = [f"{name}={quoted(value)}" for name, value in _fields(event) if name not in shown]
+    names = tuple(event)
+    if _has_secrets(names):
+        event = _without_secrets(event)
+    further = _not_shown(event.get("log_format"), names)
+    pairs = [f"{name}={quoted(_shown(name, event[name]))}" for name in further]
     words = [
         timestamp(event.get("log_time", 0.0)) if time else "",
         level,
@@ -98,7 +107,20 @@ def json_line(event: LogEvent, level: str, location: str = "") -> str:
 
 def message(event: LogEvent) -> str:
     """The message, fit for a line."""
-    return clean(formatEvent(event).strip())
+    format_: Any = event.get("log_format")
+    if not _is_plain(format_):
+        return clean(formatEvent(event).strip())
+    try:
+        text = format_.format_map(event)  # as formatEvent, in a tenth of the time
+    except Exception:  # it tells what is wrong
+        text = formatEvent(event)
+    return clean(text.strip())
+
+
+@lru_cache(maxsize=256)
+def _is_plain(format_: object) -> bool:
+    """Whether a format holds nothing that only formatEvent knows, such as the call of a field."""
+    return isinstance(format_, str) and "(" not in format_
 
 
 def quoted(value: object) -> str:
@@ -118,14 +140,33 @@ def _name(event: LogEvent) -> str:
 
 def _fields(event: LogEvent) -> Iterator[tuple[str, object]]:
     """What an event of ours holds besides its message."""
-    if "event" not in event:
-        return
-    for name, value in event.items():
-        if name not in _NO_FIELDS and not name.startswith("log_"):
-            shown = value
-            if name in _MOMENTS and isinstance(value, int):
-                shown = timestamp(value / (1 << 32) - NTP_UNIX_OFFSET)
-            yield name, shown
+    for name in _field_names(tuple(event)):
+        yield name, _shown(name, event[name])
+
+
+def _shown(name: str, value: object) -> object:
+    """A field as people read it."""
+    if name in _MOMENTS and isinstance(value, int):
+        return timestamp(value / (1 << 32) - NTP_UNIX_OFFSET)
+    return value
+
+
+def _field_names(names: tuple[str, ...]) -> list[str]:
+    if "event" not in names:
+        return []
+    return [name for name in names if name not in _NO_FIELDS and not name.startswith("log_")]
+
+
+@lru_cache(maxsize=256)  # events are many, and of few kinds
+def _not_shown(format_: object, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields that a message does not show already."""
+    shown = _fields_of(format_)
+    return tuple(name for name in _field_names(names) if name not in shown)
+
+
+@lru_cache(maxsize=256)
+def _has_secrets(names: tuple[str, ...]) -> bool:
+    return any(map(_is_secret, names))
 
 
 @lru_cache(maxsize=256)
