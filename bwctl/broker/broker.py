@@ -40,7 +40,8 @@ class ResourceBroker:
             self._close(replacing)
         if isinstance(answer, Reservation):
             self._accounts[answer] = tuple(accounts)
-            self._counts.update(accounts)
+            for account in accounts:
+                self._counts[account] += 1
         return answer
 
     def release(self, reservation: Reservation) -> bool:

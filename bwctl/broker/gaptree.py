@@ -24,31 +24,6 @@ class _Node:
         self.left: _Node | None = None
         self.right: _Node | None = None
 
-    def update(self) -> bool:
-        """Work out low, high and gap from the children; tell whether one of them changed.
-
-        Exact while the intervals are disjoint. Where an interval on the left reaches into the
-        right subtree, a gap there may be counted though it is covered: too large, never too small.
-        """
-        low, high, gap = self.a, self.b, 0
-        left, right = self.left, self.right
-        if left is not None:
-            low, gap = left.low, left.gap
-            if self.a - left.high > gap:
-                gap = self.a - left.high
-            if left.high > high:
-                high = left.high
-        if right is not None and right.high > high:
-            if right.gap > gap:
-                gap = right.gap
-            if right.low - high > gap:
-                gap = right.low - high
-            high = right.high
-        if gap == self.gap and low == self.low and high == self.high:
-            return False
-        self.low, self.high, self.gap = low, high, gap
-        return True
-
 
 class GapTree:
     """Half-open intervals [a, b) of integers in which the first free place is found quickly.
@@ -155,9 +130,40 @@ class GapTree:
             path[-1].left = node
         else:
             path[-1].right = node
-        for above in reversed(path):
-            if not above.update():
-                break
+        _refresh(path, all_changed=False)
+
+
+def _refresh(path: list[_Node], *, all_changed: bool) -> None:
+    """Work out low, high and gap of nodes from their children, from the end of a path to its begin.
+
+    Exact while the intervals are disjoint. Where an interval on the left reaches into the right
+    subtree, a gap there may be counted though it is covered: too large, never too small.
+
+    Args:
+        all_changed: the children of every node may be others; else nothing changes above the first
+            node that stays as it is.
+    """
+    for node in reversed(path):
+        low, high, gap = node.a, node.b, 0
+        left, right = node.left, node.right
+        if left is not None:
+            gap = left.gap
+            if low - left.high > gap:
+                gap = low - left.high
+            low = left.low
+            if left.high > high:
+                high = left.high
+        if right is not None and right.high > high:
+            if right.gap > gap:
+                gap = right.gap
+            if right.low - high > gap:
+                gap = right.low - high
+            high = right.high
+        if gap == node.gap and low == node.low and high == node.high:
+            if all_changed:
+                continue
+            return
+        node.low, node.high, node.gap = low, high, gap
 
 
 def _split(node: _Node | None, new: _Node) -> None:
@@ -183,12 +189,13 @@ def _split(node: _Node | None, new: _Node) -> None:
         before.right = None
     if after is not new:
         after.left = None
-    for changed in reversed(seam):
-        changed.update()
+    _refresh(seam, all_changed=True)
 
 
 def _merge(left: _Node | None, right: _Node | None) -> _Node | None:
     """One subtree of two, all of the left one being before all of the right one."""
+    if left is None or right is None:  # three of four times
+        return left if right is None else right
     top = _Node(0, 1, 0, 0)
     last, last_left = top, True
     seam: list[_Node] = []
@@ -209,6 +216,5 @@ def _merge(left: _Node | None, right: _Node | None) -> _Node | None:
         last.left = rest
     else:
         last.right = rest
-    for changed in reversed(seam):
-        changed.update()
+    _refresh(seam, all_changed=True)
     return top.left
