@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
@@ -15,9 +14,10 @@ from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.quota import Holding, octets_of
 from bwctl.net.confirmed import Confirmed
+from bwctl.net.eventlog import EventLog
 from bwctl.net.host import Host
 from bwctl.net.portcheck import take_free
-from bwctl.net.rules import Application, Rules
+from bwctl.net.rules import Application, Moment, Rules
 from bwctl.net.timers import Timer
 from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, seconds, ticks
 
@@ -64,7 +64,7 @@ class Booking:
 class BrokerService:
     """Gives time slots out and takes them back, on every path. Source: daemon.md 2.7, 4.3, 4.6."""
 
-    log: ClassVar[Logger] = Logger()
+    log: ClassVar[EventLog] = EventLog()
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -91,7 +91,8 @@ class BrokerService:
     def _checked(
         self, application: Application, spec: TestSpec, tester: ITester
     ) -> Booking | Refusal:
-        reasons = self._rules.against(application, spec)
+        moment = self._rules.moment(application)
+        reasons = self._rules.against(application, spec, moment)
         if reasons:
             return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
         role = application.request.role
@@ -99,7 +100,7 @@ class BrokerService:
         own_port = take_free(pool, wanted, spec.address(role)) if wanted else 0
         if own_port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
-        placed = self._place(application, spec, tester, None)
+        placed = self._place(application, spec, tester, None, moment)
         if isinstance(placed, Refusal):
             pool.release(own_port, wanted)
             return self._refused(application, placed)
@@ -125,13 +126,15 @@ class BrokerService:
             self.release(booking)
             refusal = Refusal(AcceptType.UNSUPPORTED, "an update for the other role")
             return self._refused(application, refusal)
-        reasons = self._rules.against_move(application)
+        moment = self._rules.moment(application)
+        reasons = self._rules.against_move(application, moment)
         if reasons:
             self.release(booking)
             refusal = Refusal(AcceptType.REJECT, "; ".join(reasons))
             return self._refused(application, refusal)
         self._disarm(booking)
-        placed = self._place(application, booking.spec, booking.tester, booking.reservation)
+        held = booking.reservation
+        placed = self._place(application, booking.spec, booking.tester, held, moment)
         if isinstance(placed, Refusal):
             self.release(booking)
             return self._refused(application, placed)
@@ -180,9 +183,9 @@ class BrokerService:
         spec: TestSpec,
         tester: ITester,
         replacing: Reservation | None,
+        moment: Moment,
     ) -> Reservation | Refusal:
-        request, now = application.request, self._host.clock.now()
-        fuzz = self._rules.fuzz(application)
+        request, (now, fuzz) = application.request, moment
         if fuzz > MAX_FUZZ:  # an update may come with another error than the first request
             return Refusal(AcceptType.REJECT, f"a time error of {seconds(fuzz):.0f} s")
         demand = Demand(

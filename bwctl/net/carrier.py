@@ -9,16 +9,15 @@ from typing import Any, ClassVar
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import Protocol
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from bwctl.control.server import ServerEvent, ServerSession
 from bwctl.errors import ProtocolError
+from bwctl.net.eventlog import EventLog
 from bwctl.net.host import Host
 from bwctl.net.tcp import prepare
 from bwctl.net.timers import Timer
 from bwctl.values import IPAddress
-from bwctl.wire.fields import Mode
 
 _EVENTS_PER_TURN = 16  # of one client; then others have their turn
 _FLUSH_S = 1.0  # for what was written before a close
@@ -28,13 +27,13 @@ _FLUSH_S = 1.0  # for what was written before a close
 class Carrier(Protocol):
     """Carries octets between a client and its session."""
 
-    log: ClassVar[Logger] = Logger()
+    log: ClassVar[EventLog] = EventLog()
     transport: Any  # TCP, TLS over it, or a local socket
+    _session: ServerSession  # from `connectionMade` on
 
     def __init__(self, host: Host, peer: IPAddress) -> None:
         self._host = host
         self._peer = peer
-        self._session = ServerSession(Mode.NONE)
         self._deadline: Timer | None = None
         self._turn: IDelayedCall | None = None
         self._unread = False  # our transport's buffer is full
@@ -125,8 +124,10 @@ class Carrier(Protocol):
     def _arm(self, seconds: float) -> None:
         if self._closing:
             return
-        self._disarm()
-        self._deadline = self._host.timers.after(seconds, self._expire)
+        if self._deadline is None:
+            self._deadline = self._host.timers.after(seconds, self._expire)
+        else:
+            self._deadline.put_off(seconds)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -134,6 +135,7 @@ class Carrier(Protocol):
             self._deadline = None
 
     def _expire(self) -> None:
+        self._deadline = None
         self._close(f"silent in state {self._session.state.name}", "control.timeout")
 
     def _close(self, reason: str, event: str) -> None:

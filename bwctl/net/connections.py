@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from ipaddress import IPv6Network, ip_address
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Generic, TypeVar
 
 from bwctl.limits.classes import LimitClass
@@ -24,9 +25,9 @@ class Connections(Generic[C]):
         self.open: set[C] = set()
         # not over, though their connections may be gone
         self.agents: dict[PeerAgent, Booking] = {}
-        self._by_peer: Counter[IPAddress | IPv6Network] = Counter()
+        self._by_peer: Counter[bytes] = Counter()
         self._by_class: Counter[str] = Counter()
-        self._classes: dict[C, list[str]] = {}
+        self._classes: dict[C, LimitClass] = {}
 
     def enter(self, protocol: C, peer: IPAddress, host: Host) -> str:
         """Count a connection; returns which bound it is beyond, "" for none."""
@@ -44,9 +45,9 @@ class Connections(Generic[C]):
         denials = connection_denials(limit_class, self._by_class.__getitem__)
         if denials:
             return "; ".join(map(str, denials))
-        names = [one.name for one in limit_class.lineage()]
-        self._classes[protocol] = names
-        self._by_class.update(names)
+        self._classes[protocol] = limit_class
+        for name in _names(limit_class):
+            self._by_class[name] += 1
         return ""
 
     def leave(self, protocol: C, peer: IPAddress) -> None:
@@ -56,7 +57,7 @@ class Connections(Generic[C]):
         self._by_peer[place] -= 1
         if not self._by_peer[place]:
             del self._by_peer[place]
-        for name in self._classes.pop(protocol, ()):
+        for name in _names(self._classes.pop(protocol, None)):
             self._by_class[name] -= 1
 
     def miscounts(self, peers: Iterable[IPAddress]) -> list[str]:
@@ -66,17 +67,37 @@ class Connections(Generic[C]):
             peers: the addresses of the open connections.
         """
         by_peer, known = Counter(map(_place_of, peers)), self._classes.keys() & self.open
-        by_class = Counter(name for one in known for name in self._classes[one])
-        wrong = [str(one) for one in by_peer | self._by_peer if by_peer[one] != self._by_peer[one]]
+        by_class = Counter(name for one in known for name in _names(self._classes[one]))
+        wrong = [
+            _shown(place)
+            for place in by_peer | self._by_peer
+            if by_peer[place] != self._by_peer[place]
+        ]
         names = by_class | self._by_class
         return wrong + [name for name in names if by_class[name] != self._by_class[name]]
 
 
-def _place_of(peer: IPAddress) -> IPAddress | IPv6Network:
-    """What counts as one address: of IPv6 the /64, as whoever is there has all of it."""
-    return IPv6Network((int(peer), 64), strict=False) if peer.version == 6 else peer
+def _names(limit_class: LimitClass | None) -> Iterator[str]:
+    while limit_class is not None:
+        yield limit_class.name
+        limit_class = limit_class.parent
 
 
+def _place_of(peer: IPAddress) -> bytes:
+    """What counts as one address: of IPv6 the /64, as whoever is there has all of it.
+
+    The octets of it, whose hash is cheap.
+    """
+    return peer.packed[:8]
+
+
+def _shown(place: bytes) -> str:
+    if len(place) == 4:
+        return str(IPv4Address(place))
+    return str(IPv6Network((place + bytes(8), 64)))
+
+
+@lru_cache(maxsize=1024)  # of one client come many connections
 def plain_address(text: str) -> IPAddress:
     """An address as a transport gives it, without zone, IPv4 where it is mapped."""
     address = ip_address(text.split("%")[0])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IAddress, IHandshakeListener, ISSLTransport
 from twisted.internet.protocol import ServerFactory, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -29,6 +29,7 @@ from bwctl.net.broker import Booking, BrokerService, Refusal
 from bwctl.net.carrier import Carrier
 from bwctl.net.connections import Connections, plain_address
 from bwctl.net.ends import NoPeerAgent, PeerWay, make_agent
+from bwctl.net.eventlog import EventLog
 from bwctl.net.hook_input import HookEvent
 from bwctl.net.host import Host
 from bwctl.net.names import peer_names
@@ -47,7 +48,7 @@ _KILLING_S = 5.0  # from the last signal to the point where a stopping daemon wa
 class ControlProtocol(Carrier):
     """One control client: who it is, what it asks the broker for, and its test."""
 
-    log: ClassVar[Logger] = Logger()
+    log: ClassVar[EventLog] = EventLog()
 
     def __init__(
         self, host: Host, broker: BrokerService, peer: IPAddress, book: Connections[ControlProtocol]
@@ -55,8 +56,9 @@ class ControlProtocol(Carrier):
         super().__init__(host, peer)
         self._book = book
         self._broker = broker
-        self._names: list[str] = []  # of the client's certificate
+        self._names: Sequence[str] = ()  # of the client's certificate
         self._user: str | None = None
+        self._facts: ClientFacts | None = None  # once it is known who the client is
         self._offered = Mode.NONE
         self._mode = Mode.OPEN
         self._rtt = 0.0
@@ -65,7 +67,7 @@ class ControlProtocol(Carrier):
         self._agent: PeerAgent | None = None
         self._key: Deferred[Key | None] | None = None
         self._lost = False
-        self.gone: Once[None] = Once()
+        self._gone: Once[None] | None = None  # if somebody asked
         self._too_many = ""  # which bound on connections this one is beyond
 
     def _answer(self, event: asked.ServerEvent) -> None:
@@ -80,7 +82,9 @@ class ControlProtocol(Carrier):
         self._arm(self._host.handshake_timeout)
         if not ISSLTransport.providedBy(self.transport):
             self._greet()
-        elif self._too_many:  # no handshake of TLS is worth the words
+            return
+        self._session = ServerSession(Mode.NONE)
+        if self._too_many:  # no handshake of TLS is worth the words
             self._close(self._too_many, "control.no_service")
             self.transport.abortConnection()
 
@@ -112,7 +116,8 @@ class ControlProtocol(Carrier):
         self._release()
         if self._agent is not None:
             self._agent.abandon()
-        self.gone.fire(None)
+        if self._gone is not None:
+            self._gone.fire(None)
         silent = not self._greeted_at and not self._too_many
         if silent and ISSLTransport.providedBy(self.transport):
             self.log.info(
@@ -122,6 +127,20 @@ class ControlProtocol(Carrier):
                 event="control.turned_away",
             )
         self.log.debug("{peer} is gone", peer=self._peer, event="control.lost")
+
+    @property
+    def gone(self) -> Once[None]:
+        """Fires when the connection is lost and nothing is held for it."""
+        if self._gone is None:
+            self._gone = Once()
+            if self._lost:
+                self._gone.fire(None)
+        return self._gone
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether `gone` has fired, without making one."""
+        return self._lost if self._gone is None else self._gone.fired
 
     @property
     def agent(self) -> PeerAgent | None:
@@ -143,9 +162,14 @@ class ControlProtocol(Carrier):
     def _on_greeted(self, event: asked.ClientGreeted) -> None:
         self._rtt = self._host.clock.mono() - self._greeted_at
         self._mode = event.mode
+        if self._host.probed.fired and (event.mode is Mode.OPEN or self._host.has_keys):
+            key = None if event.mode is Mode.OPEN else self._host.keys.find(event.user)
+            self._admit(key, event)  # nothing to wait for, as nearly always
+            return
         admission: Deferred[Any] = self._host.probed.wait()
         admission.addCallback(lambda _: self._look_up(event))
-        admission.addCallback(self._admit, event).addErrback(self._broken)
+        admission.addCallback(self._admit, event)
+        admission.addCallback(lambda _: self._resume()).addErrback(self._broken)
 
     def _look_up(self, event: asked.ClientGreeted) -> Deferred[Key | None] | None:
         """The client's key; a site's own store may take its time."""
@@ -162,7 +186,10 @@ class ControlProtocol(Carrier):
             self._turn_away(event, self._why_not_verified(event, key))
             return
         self._user = event.user if event.mode is not Mode.OPEN else None
-        limit_class = self._classify()
+        self._facts = ClientFacts(
+            address=self._peer, user=self._user, certificate_names=tuple(self._names)
+        )
+        limit_class = self._classify(self._facts)
         if limit_class is None:
             self._turn_away(event, "the policy failed")
             return
@@ -182,7 +209,6 @@ class ControlProtocol(Carrier):
         )
         self.transport.write(self._session.open(self._host.tools, self._host.started))
         self._arm(self._host.control_timeout)
-        self._resume()
 
     def _why_not_verified(self, event: asked.ClientGreeted, key: Key | None) -> str:
         """For the log alone: the client is told nothing."""
@@ -204,18 +230,13 @@ class ControlProtocol(Carrier):
         self.log.failure("control connection failed", failure=failure, event="control.broken")
         self.transport.abortConnection()
 
-    def _facts(self) -> ClientFacts:
-        return ClientFacts(
-            address=self._peer, user=self._user, certificate_names=tuple(self._names)
-        )
-
-    def _classify(self) -> LimitClass | None:
+    def _classify(self, facts: ClientFacts) -> LimitClass | None:
         """The client's class, by the limits of this moment: they may have been read anew.
 
         None if a plugged-in policy fails.
         """
         try:
-            return self._host.classify(self._facts())
+            return self._host.classify(facts)
         except PluginFailure:
             return None
 
@@ -257,34 +278,48 @@ class ControlProtocol(Carrier):
         self.transport.write(self._session.grant(answer.reservation.start, answer.sid, port))
 
     def _application(self, request: TestRequest, sid: SID, *, moves: bool) -> Application:
-        limit_class = self._classify()
-        objections: Sequence[str] = ("the policy failed",)
+        assert self._facts is not None  # since it was let in
+        limit_class = self._classify(self._facts)
+        objections: Sequence[str] = ()
         if limit_class is None:
             limit_class = self._host.limits.default  # for the log: the answer is no
-        else:
-            objections = self._objections(request, limit_class, moves)
+            objections = ("the policy failed",)
+        elif self._host.plugged.policy is not None:
+            objections = self._objections(self._facts, request, limit_class, moves)
         return Application(
             request=request,
             sid=sid,
             limit_class=limit_class,
             rtt=self._rtt,
-            asker=Asker(self._peer, self._is_local()),
+            asker=self._asker,
             third_party=self._is_third_party(request),
-            client=self._client_name(),
+            client=self._client_name,
             objections=objections,
-            requester=requester(self._peer, self._user, self._names),
+            requester=self._requester,
         )
 
+    # Worked out when the first request asks, as an idle client never does.
+
+    @cached_property
     def _client_name(self) -> str:
         """Who it is, for the log."""
         return f"{self._peer} ({self._user or 'open'})"
 
+    @cached_property
+    def _requester(self) -> str:
+        return requester(self._peer, self._user, self._names)
+
+    @cached_property
+    def _asker(self) -> Asker:
+        host = getattr(self.transport.getHost(), "host", None)
+        return Asker(self._peer, host is None or self._peer == plain_address(host))
+
     def _objections(
-        self, request: TestRequest, limit_class: LimitClass, moves: bool
+        self, client: ClientFacts, request: TestRequest, limit_class: LimitClass, moves: bool
     ) -> Sequence[str]:
         """What the site's own policy says."""
         facts = RequestFacts(
-            client=self._facts(),
+            client=client,
             limit_class=limit_class.name,
             spec=request.spec,
             role=request.role,
@@ -294,14 +329,10 @@ class ControlProtocol(Carrier):
         )
         return self._host.plugged.denials(facts)
 
-    def _is_local(self) -> bool:
-        host = getattr(self.transport.getHost(), "host", None)
-        return host is None or self._peer == plain_address(host)
-
     def _is_third_party(self, request: TestRequest) -> bool:
         """Whether the client has others test: it is at neither end, by its address."""
         ends = (request.spec.client, request.spec.server)
-        return self._peer not in ends and not self._is_local()
+        return not self._asker.local and self._peer not in ends
 
     def _new_sid(self, request: TestRequest) -> SID:
         """The server daemon makes the id, the client daemon takes it as told (wire.md 5)."""
@@ -369,7 +400,7 @@ class ControlProtocol(Carrier):
             status=outcome.status.name,
             tester=booking.tester.name,
             role=booking.reservation.role.value,
-            client=self._client_name(),
+            client=self._client_name,
             sid=booking.sid.hex(),
             event="test.ended",
         )

@@ -92,6 +92,11 @@ class Host:
         """The ports that a tester's server takes."""
         return self.ports.get(tester.name, self.test_ports)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether all keys are in `keys`, and nobody else has to be asked."""
+        return self.plugged.key_store is None
+
     def key(self, identity: str) -> Deferred[Key | None]:
         """The key of an identity, from the plugged-in key store or from the key file."""
         if self.plugged.key_store is None:

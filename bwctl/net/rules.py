@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bwctl.control import timing
 from bwctl.limits import policy, starts
@@ -31,21 +32,37 @@ class Application:
     requester: str = ""  # whose quotas count (bwctl.limits.quota)
 
 
+class Moment(NamedTuple):
+    """The host's clock as it is when a request is looked at; reading it takes its time."""
+
+    now: NTPTime
+    fuzz: int  # the padding F, in ticks
+
+
 class Rules:
     """Holds applications against all that may forbid them; answers are sentences for the log."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def against(self, application: Application, spec: TestSpec) -> list[str]:
+    def moment(self, application: Application) -> Moment:
+        """The time, and the padding that the error of the clock makes now."""
+        clock = self._host.clock
+        fuzz = timing.fuzz(application.request.error, clock.error(), self._host.overrun)
+        return Moment(clock.now(), fuzz)
+
+    def against(self, application: Application, spec: TestSpec, moment: Moment) -> list[str]:
         """Everything that forbids a new reservation but the timetable."""
         host, limit_class = self._host, application.limit_class
+        local_start = None
+        if starts.has_times(limit_class):
+            local_start = local_time(max(moment.now, application.request.time))
         facts = policy.Facts(
             spec=spec,
             role=application.request.role,
-            fuzz=self.fuzz(application),
-            now=host.clock.now(),
-            local_start=local_time(max(host.clock.now(), application.request.time)),
+            fuzz=moment.fuzz,
+            now=moment.now,
+            local_start=local_start,
             local_client=application.asker.local,
             third_party=application.third_party,
             clock_synchronised=host.clock.synchronised(),
@@ -62,19 +79,16 @@ class Rules:
             reasons += self._too_far(application, facts.now, application.request.time)
         return reasons
 
-    def against_move(self, application: Application) -> list[str]:
+    def against_move(self, application: Application, moment: Moment) -> list[str]:
         """Everything that forbids to move a reservation but the timetable."""
-        padding = policy.check_padding(application.limit_class, self.fuzz(application))
+        padding = policy.check_padding(application.limit_class, moment.fuzz)
         outside = self.outside(application, application.request.time)
         return [*map(str, padding), *outside, *application.objections]
 
-    def fuzz(self, application: Application) -> int:
-        """The padding F, in ticks."""
-        own = self._host.clock.error()
-        return timing.fuzz(application.request.error, own, self._host.overrun)
-
     def outside(self, application: Application, start: NTPTime) -> list[str]:
         """Why a test may not start at a time, or now if that is past: hours and days."""
+        if not starts.has_times(application.limit_class):
+            return []
         local = local_time(max(self._host.clock.now(), start))
         return [str(one) for one in starts.check_start(application.limit_class, local)]
 

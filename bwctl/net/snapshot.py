@@ -42,7 +42,7 @@ def snapshot(factory: ControlFactory, probes: Collection[TesterProcess] = ()) ->
         },
         quotas=host.quotas.ledger.holdings,
         connections=[str(one.peer) for one in book.open],
-        lost=[str(one.peer) for one in book.open if one.gone.fired],
+        lost=[str(one.peer) for one in book.open if one.is_gone],
         miscounts=book.miscounts(one.peer for one in book.open),
         agents=[_state(one, booking, one in carrying) for one, booking in book.agents.items()],
         testers=dict(_testers(factory, probes)),
