@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.util import switchUID
 
 from bwctl.daemon.config import Settings
 from bwctl.daemon.selfcheck import SelfCheck
+from bwctl.net import prompt
 from bwctl.net.control import ControlFactory
 from bwctl.net.host import Host
 from bwctl.net.probe import Probe
@@ -123,19 +124,14 @@ class BwctldService(Service):
 
     def _listen(self) -> None:
         if self._port is None:
-            self._port = self.host.reactor.listenTCP(
-                self._settings.listen.port,
-                self.factory,
-                backlog=BACKLOG,
-                interface=interface(self._settings),
-            )
+            self._port = self._listen_on(self._settings.listen.port, self.factory)
         if self._tls_port is None and self.tls is not None:
-            self._tls_port = self.host.reactor.listenTCP(
-                self._settings.tls_port,
-                TLSMemoryBIOFactory(self.tls, False, self.factory),
-                backlog=BACKLOG,
-                interface=interface(self._settings),
-            )
+            encrypted = TLSMemoryBIOFactory(self.tls, False, self.factory)
+            self._tls_port = self._listen_on(self._settings.tls_port, encrypted)
+
+    def _listen_on(self, port: int, factory: IProtocolFactory) -> IListeningPort:
+        reactor = self.host.reactor
+        return prompt.listen(reactor, port, factory, BACKLOG, interface(self._settings))
 
     def _drop_privileges(self) -> None:
         uid, gid = final_ids(self._settings)

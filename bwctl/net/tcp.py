@@ -26,12 +26,18 @@ def prepare(transport: Any) -> None:
     """
     while hasattr(transport, "transport"):  # TLS
         transport = transport.transport
+    if getattr(transport, "is_prepared", False):
+        return
     get_handle = getattr(transport, "getHandle", None)  # not of a transport in memory
     handle = get_handle() if get_handle is not None else None
-    if handle is None or handle.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    transport.setTcpNoDelay(True)
-    transport.setTcpKeepAlive(True)
+    if handle is not None and handle.family in (socket.AF_INET, socket.AF_INET6):
+        set_options(handle)
+
+
+def set_options(handle: socket.socket) -> None:
+    """The same for a TCP socket; one that listens hands them on to what it accepts."""
+    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _WISHES:
         option = getattr(socket, name, None)
         if option is not None:
