@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 
 from bwctl.daemon.build import Configuration, apply_settings
 from bwctl.daemon.config import Settings, reload_settings
+from bwctl.daemon.descriptors import make_room, needed
 from bwctl.daemon.log import DaemonLog
 from bwctl.daemon.notify import Notifier
 from bwctl.daemon.pidfile import PidFiles
@@ -55,6 +56,34 @@ class BwctldProcess(BwctldService):
         """Take the place of twistd's log before it begins."""
         self._daemon_log.attach(parent)
         super().setServiceParent(parent)
+
+    def privilegedStartService(self) -> None:
+        """Make room for connections, and take the control port, while we still may."""
+        self._make_room()
+        super().privilegedStartService()
+
+    def _make_room(self) -> None:
+        """Serve no more connections than there can be descriptors for."""
+        room = make_room(self._settings.max_connections)
+        self.host.max_connections = room.connections
+        if room.connections < self._settings.max_connections:
+            self.log.warn(
+                "only {connections} connections at a time are served, not max_connections="
+                "{wanted}: the process may have {limit} descriptors; allow it {needed} "
+                "(LimitNOFILE of its unit, `ulimit -n`), or lower max_connections",
+                connections=room.connections,
+                wanted=self._settings.max_connections,
+                limit=room.limit,
+                needed=needed(self._settings.max_connections),
+                event="daemon.few_descriptors",
+            )
+        elif room.limit != room.before:
+            self.log.info(
+                "limit of descriptors raised from {before} to {limit}",
+                before=room.before,
+                limit=room.limit,
+                event="daemon.descriptors",
+            )
 
     def _listen(self) -> None:
         if self._pid_files is not None:
@@ -150,6 +179,7 @@ class BwctldProcess(BwctldService):
             self.tls.reload(side)
         self._settings = settings
         apply_settings(self.host, Configuration(settings, new.limits, new.keys))
+        self._make_room()
         self._daemon_log.reload(settings)
         self.log.info(
             "configuration read again{waiting}",

@@ -225,7 +225,7 @@ def start_ours(
         options: more lines for bwctl-server.conf, after OPTIONS, the address and the port ranges.
         limits, keys: text of those files.
         arguments: more of the command line.
-        inside: a command that runs it elsewhere, `NetHost.inside`.
+        inside: a command that becomes the one given as its arguments, say in `NetHost.inside`.
     """
     daemon = _prepare("ours", address, options, limits, keys)
     command = [*inside, sys.executable, "-c", _TWISTD, "--nodaemon", "--pidfile=", "bwctld"]
