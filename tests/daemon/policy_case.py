@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,10 +13,9 @@ from bwctl.errors import AcceptType
 from bwctl.values import NO_SID, ErrorEstimate, NTPTime, Role, ToolID, ticks
 from bwctl.wire.fields import Mode
 from bwctl.wire.messages import TestAccept
-from tests.daemon.policy_rows import LATENCY, TRACE, Ask
+from tests.daemon.policy_rows import Ask
 from tests.support.daemons import Daemon, start_ours, until
 from tests.support.raw import Raw, request
-from tests.support.standins import need_tools, plug_in
 from tests.support.testers import need
 
 ADDRESS = "127.0.0.70"
@@ -37,11 +33,8 @@ class PolicyTestCase(SynchronousTestCase):
 
     def start(self, limits: str, options: str = "") -> Daemon:
         """A daemon that offers a tester of every kind."""
-        need("iperf3")
-        need_tools(LATENCY, TRACE)
-        place = Path(self.mktemp()).absolute()
-        with mock.patch.dict(os.environ, {"PYTHONPATH": plug_in(place, LATENCY, TRACE)}):
-            daemon = start_ours(ADDRESS, options, limits=limits)
+        need("iperf3", "ping", "traceroute")
+        daemon = start_ours(ADDRESS, options, limits=limits)
         self.addCleanup(daemon.kill)
         return daemon
 

@@ -8,11 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bwctl.limits.periods import DAYS, read_hours, write_hours
-from bwctl.values import Kind, Role, ToolID, ntp_from_unix
-from tests.support.standins import tool_of
+from bwctl.values import Role, ToolID, ntp_from_unix
 
-LATENCY, TRACE = tool_of(Kind.LATENCY), tool_of(Kind.TRACE)
-LATENCY_NAME, TRACE_NAME = (str(tool.name).lower().replace("_", "-") for tool in (LATENCY, TRACE))
+LATENCY, TRACE = ToolID.PING, ToolID.TRACEROUTE
 
 Ask = Mapping[str, Any]
 """Fields of a request that differ from 5 s of iperf3 in a quarter of an hour; besides them
@@ -79,7 +77,7 @@ def _switch(
     )
 
 
-PING, TRACED = _ask(tool=LATENCY), _ask(tool=TRACE)
+PING, TRACED = _ask(tool=LATENCY, packet_count=2), _ask(tool=TRACE)
 
 ROWS = (
     Row(
@@ -136,7 +134,7 @@ ROWS = (
     Row(
         limit="event_horizon=60",
         passing=(_ask(ahead=59.5), _ask(ahead=30), _ask(tool=TRACE, ahead=59.5)),
-        failing=((_ask(ahead=62.99), "63"), (_ask(tool=LATENCY, ahead=999.99), "1000")),
+        failing=((_ask(ahead=62.99), "63"), ({**PING, "ahead": 999.99}, "1000")),
         busy=True,
     ),
     Row(
@@ -158,17 +156,17 @@ ROWS = (
         ),
     ),
     Row(
-        limit=f"testers=iperf3+{LATENCY_NAME}",
+        limit="testers=iperf3+ping",
         passing=(_ask(), PING),
-        failing=((_ask(tool=ToolID.THRULAY), "thrulay"), (TRACED, TRACE_NAME)),
-        lifted=f"testers=iperf3+{LATENCY_NAME}+{TRACE_NAME}+thrulay",
+        failing=((_ask(tool=ToolID.THRULAY), "thrulay"), (TRACED, "traceroute")),
+        lifted="testers=iperf3+ping+traceroute+thrulay",
     ),
     _switch("allow_tcp", (_udp(),), (_ask(), PING, TRACED), other="allow_udp=on"),
     _switch("allow_udp", (_ask(), PING, TRACED), (_udp(), _udp(bandwidth=1000))),
     _switch("allow_throughput", (PING, TRACED), (_ask(), _udp()), other="allow_udp=on"),
     _switch("allow_latency", (_ask(), TRACED), (PING,)),
     _switch("allow_trace", (_ask(), PING), (TRACED,)),
-    _switch("allow_third_party", (_ask(own=True), _ask(own=True, tool=LATENCY)), (_ask(), TRACED)),
+    _switch("allow_third_party", (_ask(own=True), {**PING, "own": True}), (_ask(), TRACED)),
     _switch("allow_no_endpoint", (_ask(), _ask(role=Role.CLIENT)), (_alone(), _alone(duration=1))),
 )
 

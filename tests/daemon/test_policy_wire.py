@@ -13,7 +13,7 @@ from bwctl.values import Role
 from bwctl.wire.fields import Mode
 from tests.daemon import test_quotas
 from tests.daemon.policy_case import ADDRESS, GRANTED, PolicyTestCase
-from tests.daemon.policy_rows import LATENCY, ROWS, TRACE, Row, rows_of_time
+from tests.daemon.policy_rows import PING, ROWS, TRACE, Row, rows_of_time
 from tests.support.daemons import running
 
 COUNTED = ("pending", "max_connections", "allow_open_mode")  # in test_policy_counts
@@ -196,7 +196,7 @@ class TraceTests(PolicyTestCase):
     def test_local_client(self) -> None:
         """A client on this very host needs no allow_no_endpoint."""
         with running(self.start("limit top with\nassign default top\n")) as (self.daemon,):
-            asked = {"tool": LATENCY, "role": Role.CLIENT, "no_server_endpoint": True}
+            asked = {**PING, "role": Role.CLIENT, "no_server_endpoint": True}
             self.permits(self.client(ADDRESS), asked)
             reason = "allow_no_endpoint=off of class top (asked: on)"
             self.forbids(self.client("127.0.71.1"), asked, [reason])
