@@ -17,6 +17,8 @@ from bwctl.wire.handshake import ClientGreeting
 from bwctl.wire.messages import TimeRequest
 
 GREETING = ClientGreeting(Mode.OPEN).encode()
+BATCH = 200
+PATIENCE_S = 60.0
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -36,16 +38,19 @@ def room_for(count: int) -> int:
 
 @contextmanager
 def crowd(where: tuple[str, int], addresses: list[str]) -> Iterator[list[socket.socket]]:
-    """Connections, all there; closed at the end."""
+    """Connections, all of which the daemon has greeted or closed; closed at the end.
+
+    They come in batches: what is too much for the kernel's queue only looks connected.
+    """
     members: list[socket.socket] = []
     try:
-        for address in addresses:
-            members.append(_connecting(where, address))
-        waiting = set(members)
-        end = time.monotonic() + 60
-        while waiting:
-            assert time.monotonic() < end, f"{len(waiting)} connections do not come about"
-            waiting -= set(writable(waiting))
+        for start in range(0, len(addresses), BATCH):
+            waiting = {_connecting(where, one) for one in addresses[start : start + BATCH]}
+            members += waiting
+            end = time.monotonic() + PATIENCE_S
+            while waiting:
+                assert time.monotonic() < end, f"{len(waiting)} connections do not come about"
+                waiting -= set(_ready(waiting, select.POLLIN, 1.0))
         yield members
     finally:
         for member in members:
@@ -59,11 +64,6 @@ def _connecting(where: tuple[str, int], source: str) -> socket.socket:
     failure = member.connect_ex(where)
     assert failure in (0, errno.EINPROGRESS), errno.errorcode[failure]
     return member
-
-
-def writable(members: set[socket.socket]) -> list[socket.socket]:
-    """Those that are connected, or were refused."""
-    return _ready(members, select.POLLOUT, 1.0)
 
 
 def gone(members: set[socket.socket], wait_s: float = 0.0) -> list[socket.socket]:

@@ -18,7 +18,7 @@ from tests.support.raw import opened, peer, request
 from tests.support.served import served
 
 ADDRESS = "127.0.0.120"
-SILENCE_S = 3
+SILENCE_S = times(3, 15)  # so many end at one moment that it takes a while
 OPTIONS = (
     f"max_connections 10000\nhandshake_timeout {SILENCE_S}\ncontrol_timeout {SILENCE_S}\n"
     "disable_iperf\ndisable_iperf3\ndisable_nuttcp\n"
@@ -83,7 +83,9 @@ class CrowdTests(SynchronousTestCase):
 class DescriptorTests(SynchronousTestCase):
     def test_none_left(self) -> None:
         """Out of descriptors the daemon loses nobody's time slot, leaks none, and comes back."""
-        with running(start_ours(ADDRESS, OPTIONS.replace("timeout 3", "timeout 60"))) as (daemon,):
+        with running(
+            start_ours(ADDRESS, OPTIONS.replace(f"timeout {SILENCE_S}", "timeout 60"))
+        ) as (daemon,):
             where = (ADDRESS, daemon.ports.control)
             baseline = Baseline(daemon)
             held = sum(baseline.before.descriptors.values())
