@@ -45,14 +45,15 @@ class IntegratingTests(SynchronousTestCase):
     def start(self) -> subprocess.Popen[bytes]:
         page = f"tcp:{self.page_port}:interface={ADDRESS}"
         application = DOC / "examples" / "daemon_and_page.tac"
-        process = subprocess.Popen(
-            [sys.executable, "-c", _TWISTD, "--nodaemon", "--pidfile=", "-y", str(application)],
-            cwd=self.place / "run",
-            env=os.environ | {"CONF": str(self.place / "conf"), "PAGE": page},
-            stdin=subprocess.DEVNULL,
-            stdout=(self.place / "log").open("wb"),
-            stderr=subprocess.STDOUT,
-        )
+        with (self.place / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _TWISTD, "--nodaemon", "--pidfile=", "-y", str(application)],
+                cwd=self.place / "run",
+                env=os.environ | {"CONF": str(self.place / "conf"), "PAGE": page},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
