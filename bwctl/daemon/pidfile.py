@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -49,6 +50,8 @@ class PidFiles:
         """
         if not os.access(self._directory, os.W_OK | os.X_OK):
             raise PidFileError(f"{self._directory} is no directory that bwctld may write")
+        with self._told(), tempfile.TemporaryFile(dir=self._directory) as trial:
+            trial.write(bytes(1))  # there may be no room
         if not os.path.exists(self._pid_path):
             return
         with self._told():
