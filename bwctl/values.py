@@ -137,14 +137,14 @@ TRACE_TOOLS = (
 
 
 _KINDS: Final[Mapping[int, Kind]] = {
-    tool: kind
-    for tools, kind in (
-        (THROUGHPUT_TOOLS, Kind.THROUGHPUT),
-        (LATENCY_TOOLS, Kind.LATENCY),
-        (TRACE_TOOLS, Kind.TRACE),
+    1 << bit: kind
+    for kind, tools in (
+        (Kind.THROUGHPUT, THROUGHPUT_TOOLS),
+        (Kind.LATENCY, LATENCY_TOOLS),
+        (Kind.TRACE, TRACE_TOOLS),
     )
-    for tool in ToolID
-    if tool & tools
+    for bit in range(32)
+    if tools >> bit & 1
 }
 
 
@@ -155,7 +155,7 @@ def kind_of(tool: ToolID) -> Kind:
         ValueError: not exactly one tool of a known kind.
     """
     try:
-        return _KINDS[tool]
+        return _KINDS[int(tool)]
     except KeyError:
         raise ValueError(f"not a single known tool: {int(tool):#x}") from None
 

@@ -5,13 +5,17 @@ The daemons are asked in turn, each with the other's answer, until both say the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from random import Random
 
 from bwctl.errors import AcceptType
-from bwctl.values import NO_SID, NTP_MAX, SID, NTPTime, Role
+from bwctl.values import NEVER, NO_SID, NTP_MAX, SID, ErrorEstimate, NTPTime, Role, TestSpec
 from bwctl.wire.messages import TestAccept
+from bwctl.wire.request import TestRequest
 
 MAX_ROUNDS = 50  # C has no bound; two daemons of which one rounds would never end
+LONGEST_PAUSE_S = 1.0  # less than a test with its padding, by which a reservation is moved on
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Ask:
     time: NTPTime
     sid: SID
     tool_port: int
+    pause: float = 0.0  # seconds to wait before
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +51,20 @@ class Failed:
 class Negotiation:
     """One test's search for a moment. `ask` says what to send, `answer` takes the reply."""
 
-    def __init__(self, first: NTPTime, latest: NTPTime, tool_port: int = 0) -> None:
+    def __init__(
+        self,
+        first: NTPTime,
+        latest: NTPTime,
+        tool_port: int = 0,
+        pause: Callable[[int], float] = lambda answers: 0.0,
+    ) -> None:
         self._latest = latest or NTP_MAX  # 0 = no limit, as on the wire
         self._held: dict[Role, NTPTime] = {}
         self._sid = NO_SID
         self._tool_port = tool_port
         self._next = Ask(Role.SERVER, first, NO_SID, 0)
         self._rounds = 0
+        self._pause = pause
 
     @property
     def ask(self) -> Ask:
@@ -89,8 +101,64 @@ class Negotiation:
         if self._rounds >= MAX_ROUNDS:
             return Failed(role, AcceptType.FAILURE, start, f"no common time in {MAX_ROUNDS} rounds")
         port = self._tool_port if role.other is Role.CLIENT else 0
-        self._next = Ask(role.other, start, self._sid, port)
+        self._next = Ask(role.other, start, self._sid, port, self._pause(self._rounds))
         return self._next
+
+
+def pauses(round_trips: float, random: Random) -> Callable[[int], float]:
+    """How long to wait before asking again, by the number of answers so far.
+
+    Two clients that ask two daemons in opposite order at the same time hold, each at one of them,
+    the time that the other wants: each answer moves both on, in step, for as long as they ask in
+    step. A pause of random length before the daemons are asked again, one directly after the
+    other, lets one of the clients come through.
+
+    Args:
+        round_trips: those to both daemons together, seconds.
+    """
+    most = max(LONGEST_PAUSE_S, 2 * round_trips)
+
+    def pause(answers: int) -> float:
+        asked_both, second = divmod(answers, 2)
+        if second or not asked_both:
+            return 0.0
+        return random.uniform(0.0, min(most, round_trips * 2.0 ** (asked_both + 1)))
+
+    return pause
+
+
+class Requests:
+    """The requests of one test, and how to take them back.
+
+    Args:
+        errors: how far the clock of each daemon may be off, its round trip included; each daemon
+            is told the other's.
+    """
+
+    def __init__(
+        self, spec: TestSpec, latest: NTPTime, errors: Mapping[Role, ErrorEstimate]
+    ) -> None:
+        self._spec = spec
+        self._latest = latest
+        self._errors = errors
+        self._sent: dict[Role, TestRequest] = {}
+
+    def request(self, ask: Ask) -> TestRequest:
+        """What to send for an Ask."""
+        request = self._sent[ask.role] = TestRequest(
+            role=ask.role,
+            time=ask.time,
+            latest=self._latest,
+            error=self._errors[ask.role.other],
+            spec=self._spec,
+            tool_port=ask.tool_port,
+            sid=ask.sid,
+        )
+        return request
+
+    def cancellation(self, role: Role, sid: SID) -> TestRequest:
+        """What takes back the last request to a role."""
+        return replace(self._sent[role], time=NEVER, latest=NEVER, sid=sid)
 
 
 def _reason(reply: TestAccept) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from random import Random
 from typing import Any
 
+from twisted.internet.task import deferLater
+
 from bwctl.control import timing
-from bwctl.control.negotiation import Agreed, Ask, Failed, Negotiation
+from bwctl.control.negotiation import Agreed, Ask, Failed, Negotiation, Requests, pauses
 from bwctl.control.session import Stopped
 from bwctl.control.versions import unsupported
 from bwctl.errors import AcceptType
@@ -20,8 +23,8 @@ from bwctl.net.pair import OpenEnd, Pair, Surroundings
 from bwctl.results import EndResult, TestResult
 from bwctl.values import (
     NEVER,
-    NO_SID,
     NTP_MAX,
+    ErrorEstimate,
     IPAddress,
     NTPTime,
     Role,
@@ -32,7 +35,6 @@ from bwctl.values import (
     ticks,
     tool_name,
 )
-from bwctl.wire.request import TestRequest
 
 
 class Step(Enum):
@@ -74,7 +76,7 @@ class Conductor:
         self._pair = pair
         self._tester: ITester | None = None
         self._negotiation: Negotiation | None = None
-        self._requests: dict[Role, TestRequest] = {}
+        self._requests: Requests | None = None
         self._collector: Collector | None = None
         self.result = TestResult(
             receiver=self._describe(pair.receiver), sender=self._describe(pair.sender)
@@ -207,30 +209,24 @@ class Conductor:
             raise SessionFailure("clock", text, "it is wrong by years")
         self._update(requested_start=first, latest_start=latest)
         port = self._wish.tester_port or self._chosen.default_port
-        negotiation = self._negotiation = Negotiation(first, latest, port)
+        pause = pauses(seconds(sum(self._rtts())), Random())  # noqa: S311 - no secret
+        negotiation = self._negotiation = Negotiation(first, latest, port, pause)
+        requests = self._requests = Requests(spec, latest, self._errors())
         step: Ask | Agreed | Failed = negotiation.ask
         while isinstance(step, Ask):
-            request = self._request(spec, step, latest)
-            self._requests[step.role] = request
-            reply = await self._ends[step.role].client.request(request)
+            if step.pause:
+                await deferLater(self._around.reactor, step.pause)
+            reply = await self._ends[step.role].client.request(requests.request(step))
             step = negotiation.answer(reply)
         if isinstance(step, Failed):
             raise self._refused(step)
         self._update(sid=step.sid, reserved_start=step.start, tester_port=step.tool_port or None)
         return step
 
-    def _request(self, spec: TestSpec, ask: Ask, latest: NTPTime) -> TestRequest:
-        other = self._ends[ask.role.other]
-        assert other.remote is not None, "its clock was read when it was opened"
-        return TestRequest(
-            role=ask.role,
-            time=ask.time,
-            latest=latest,
-            error=other.remote.error,
-            spec=spec,
-            tool_port=ask.tool_port,
-            sid=ask.sid,
-        )
+    def _errors(self) -> dict[Role, ErrorEstimate]:
+        """How far each daemon's clock may be off."""
+        readings = {role: end.remote for role, end in self._ends.items()}
+        return {role: one.error for role, one in readings.items() if one is not None}
 
     def _refused(self, failed: Failed) -> SessionFailure:
         name = self._ends[failed.role].wish.name
@@ -252,15 +248,15 @@ class Conductor:
 
     async def _cancel(self) -> None:
         """Give back what is held, the client role's first; a daemon that is gone holds nothing."""
-        held = self._negotiation.held if self._negotiation else frozenset()
+        if self._negotiation is None or self._requests is None:
+            return
         for role in (Role.CLIENT, Role.SERVER):
             client = self._ends[role].client
-            if role not in held or not client.holds_reservation:
+            if role not in self._negotiation.held or not client.holds_reservation:
                 continue
-            sid = self._negotiation.sid if self._negotiation else NO_SID
-            request = replace(self._requests[role], time=NEVER, latest=NEVER, sid=sid)
+            cancellation = self._requests.cancellation(role, self._negotiation.sid)
             try:
-                answer = await client.request(request)
+                answer = await client.request(cancellation)
             except SessionFailure:
                 continue  # the connection is gone, and with it what it held
             if answer.accept is AcceptType.ACCEPT:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.control.negotiation import MAX_ROUNDS, Agreed, Ask, Failed, Negotiation
+from bwctl.broker.reservation import Demand, Reservation
+from bwctl.broker.timetable import Timetable
+from bwctl.control.negotiation import (
+    MAX_ROUNDS,
+    Agreed,
+    Ask,
+    Failed,
+    Negotiation,
+    Requests,
+    pauses,
+)
 from bwctl.errors import AcceptType
-from bwctl.values import NO_SID, SID, NTPTime, Role
+from bwctl.values import NEVER, NO_SID, SID, ErrorEstimate, NTPTime, Role, TestSpec, ToolID, ticks
 from bwctl.wire.messages import TestAccept
 from tests.wire.strategies import quiet
 
@@ -255,3 +267,108 @@ class TwoDaemonsTests(SynchronousTestCase):
         soonest = max(100, server.soonest, client.soonest)
         both = (t for t in range(soonest, 1000) if is_free(server, t) and is_free(client, t))
         self.assertEqual(found, Agreed(NTPTime(next(both)), S, PORT))
+
+
+class Rival:
+    """A client in a race for two daemons; each of its asks takes a round trip and its pause."""
+
+    def __init__(self, number: int, server: Timetable, client: Timetable, seed: int | None) -> None:
+        self.daemons = {SERVER: server, CLIENT: client}
+        self.sid = SID(bytes([number]) * 16)
+        self.held: dict[Role, Reservation] = {}
+        pause = {} if seed is None else {"pause": pauses(2 * ROUND_TRIP, Random(seed))}
+        self.negotiation = Negotiation(NTPTime(ticks(10)), NTPTime(ticks(3600)), **pause)
+        self.step: Ask | Agreed | Failed = self.negotiation.ask
+
+    def ask(self, now: float) -> float:
+        """Ask one daemon; when the next ask reaches the other."""
+        assert isinstance(self.step, Ask)
+        ask = self.step
+        demand = Demand(
+            sid=self.sid,
+            role=ask.role,
+            tool=ToolID.IPERF3,
+            earliest=ask.time,
+            latest=None,
+            length=ticks(30),
+            fuzz=ticks(1.6),
+        )
+        found = self.daemons[ask.role].place(demand, ticks(now), replacing=self.held.get(ask.role))
+        assert isinstance(found, Reservation)
+        self.held[ask.role] = found
+        self.step = self.negotiation.answer(yes(found.start, PORT))
+        pause = self.step.pause if isinstance(self.step, Ask) else 0.0
+        return now + ROUND_TRIP + pause
+
+
+ROUND_TRIP = 0.02
+
+
+class RaceTests(SynchronousTestCase):
+    def race(self, seed: int | None, apart: float, size: int = 2) -> list[Agreed | Failed]:
+        """Clients that ask a ring of daemons, each the next one's server first."""
+        daemons = [Timetable() for _ in range(size)]
+        rivals = [
+            Rival(i, daemons[i], daemons[(i + 1) % size], None if seed is None else seed + i)
+            for i in range(size)
+        ]
+        due = {i: apart * i for i in range(size)}
+        while due:
+            i = min(due, key=lambda one: (due[one], one))
+            due[i] = rivals[i].ask(due[i])
+            if not isinstance(rivals[i].step, Ask):
+                del due[i]
+        return [rival.step for rival in rivals if not isinstance(rival.step, Ask)]
+
+    def test_opposite_order(self) -> None:
+        """Two clients that ask two daemons in opposite order at the same time both finish."""
+        for seed in range(0, 400, 2):
+            found = self.race(seed, apart=ROUND_TRIP / 3)
+            starts = [one.start for one in found if isinstance(one, Agreed)]
+            self.assertEqual(len(starts), 2, f"{seed}: {found}")
+            self.assertGreaterEqual(abs(starts[0] - starts[1]), ticks(30), str(seed))
+            self.assertLess(max(starts), ticks(300), str(seed))
+
+    def test_rings(self) -> None:
+        """So do several in a ring, where each has one that the next one wants."""
+        for seed in range(0, 400, 8):
+            found = self.race(seed, apart=ROUND_TRIP / 9, size=5)
+            self.assertEqual([one for one in found if isinstance(one, Failed)], [], str(seed))
+
+    def test_without_pauses_they_go_on_in_step(self) -> None:
+        """That is what the pauses are for."""
+        found = self.race(None, apart=0.0)
+        self.assertEqual([type(one) for one in found], [Failed, Failed])
+
+    def test_pauses(self) -> None:
+        """None before both daemons were asked, nor between them; then longer ones, bounded."""
+        pause = pauses(0.04, Random(1))
+        for answers in (0, 1, 3, 5, 49):
+            self.assertEqual(pause(answers), 0.0, answers)
+        for answers, longest in ((2, 0.16), (4, 0.32), (6, 0.64), (8, 1.0), (48, 1.0)):
+            found = [pause(answers) for _ in range(50)]
+            self.assertTrue(all(0 <= one <= longest for one in found), answers)
+            self.assertGreater(max(found), longest / 2, answers)
+
+    def test_pauses_of_a_long_way(self) -> None:
+        """They are longer than the round trips even where those are: else they do not help."""
+        pause = pauses(1.2, Random(1))
+        self.assertGreater(max(pause(20) for _ in range(50)), 1.2)
+
+
+class RequestsTests(SynchronousTestCase):
+    def test_requests(self) -> None:
+        """Each daemon is told the other's clock error; a cancellation repeats the request."""
+        errors = {SERVER: ErrorEstimate(1, 2), CLIENT: ErrorEstimate(3, 4)}
+        address = IPv4Address("192.0.2.1")
+        spec = TestSpec(tool=ToolID.IPERF3, client=address, server=address, duration=10)
+        requests = Requests(spec, NTPTime(600), errors)
+        first = requests.request(Ask(SERVER, NTPTime(100), NO_SID, 0))
+        told = (first.role, first.time, first.latest, first.error, first.spec, first.sid)
+        self.assertEqual(told, (SERVER, 100, 600, errors[CLIENT], spec, NO_SID))
+        second = requests.request(Ask(CLIENT, NTPTime(120), S, PORT))
+        told = (second.role, second.time, second.error, second.sid, second.tool_port)
+        self.assertEqual(told, (CLIENT, 120, errors[SERVER], S, PORT))
+        back = requests.cancellation(SERVER, S)
+        self.assertEqual((back.role, back.time, back.latest, back.sid), (SERVER, NEVER, NEVER, S))
+        self.assertEqual(back.error, first.error)
