@@ -107,7 +107,6 @@ class DeputyTests(SynchronousTestCase):
         with running(start_ours(ADDRESS, limits=limits)) as (daemon,):
             for source, other, accept in (
                 (OTHER, OTHER, AcceptType.ACCEPT),
-                (OTHER, ADDRESS, AcceptType.ACCEPT),  # the daemon's own host
                 (OTHER, THIRD, AcceptType.REJECT),
                 ("127.0.0.1", THIRD, AcceptType.ACCEPT),
                 ("127.0.0.1", "224.0.0.251", AcceptType.REJECT),
