@@ -20,6 +20,7 @@ from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ClientFacts, RequestFacts
 from bwctl.limits import policy
+from bwctl.limits.addresses import unmapped
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.keys import Key
 from bwctl.limits.places import Asker
@@ -330,9 +331,12 @@ class ControlProtocol(Carrier):
         return self._host.plugged.denials(facts)
 
     def _is_third_party(self, request: TestRequest) -> bool:
-        """Whether the client has others test: it is at neither end, by its address."""
-        ends = (request.spec.client, request.spec.server)
-        return not self._asker.local and self._peer not in ends
+        """Whether the client has others test: by its address it is not at the other end.
+
+        What it writes for our end does not count: not every tester looks at that.
+        """
+        theirs = unmapped(request.spec.address(request.role.other))
+        return not self._asker.local and self._peer != theirs
 
     def _new_sid(self, request: TestRequest) -> SID:
         """The server daemon makes the id, the client daemon takes it as told (wire.md 5)."""

@@ -107,6 +107,7 @@ class DeputyTests(SynchronousTestCase):
         with running(start_ours(ADDRESS, limits=limits)) as (daemon,):
             for source, other, accept in (
                 (OTHER, OTHER, AcceptType.ACCEPT),
+                (OTHER, ADDRESS, AcceptType.REJECT),  # the daemon's own host
                 (OTHER, THIRD, AcceptType.REJECT),
                 ("127.0.0.1", THIRD, AcceptType.ACCEPT),
                 ("127.0.0.1", "224.0.0.251", AcceptType.REJECT),
@@ -116,6 +117,9 @@ class DeputyTests(SynchronousTestCase):
                     if role is Role.CLIENT:
                         ends = {"server": other, "client": ADDRESS}
                     self.assertIs(_asked(daemon, source, role, ends), accept, (source, other))
+            # Its own address in the place of ours makes nobody an end of the test.
+            forged = {"server": THIRD, "client": OTHER}
+            self.assertIs(_asked(daemon, OTHER, Role.CLIENT, forged), AcceptType.REJECT)
             for limit in ("allow_third_party=off of class guest", "addresses=single hosts"):
                 self.assertIn(limit, daemon.log())
 
