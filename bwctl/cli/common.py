@@ -332,7 +332,7 @@ OUTPUT = Group(
             long="print",
             field="to_files",
             help="write the output to files and print their names",
-            more="The files are new ones: what has such a name already is not touched.",
+            more="A file of such a name is replaced; what a link leads to is not.",
         ),
         Opt(
             short="d",
