@@ -24,7 +24,8 @@ from bwctl.control.client import NoCommonMode
 from bwctl.control.legality import CONTROL, PEER
 from bwctl.daemon.config import parse_client_settings, parse_settings
 from bwctl.daemon.log_format import clean
-from bwctl.embedded import protocol
+from bwctl.embedded import datagrams, protocol
+from bwctl.embedded.arrivals import Arrivals
 from bwctl.embedded.echo import EchoChecker, header_pieces
 from bwctl.errors import AcceptType, ConfigurationError, RemoteProtocolError
 from bwctl.interfaces import ITester
@@ -245,6 +246,25 @@ def _thrulay(octets: bytes) -> None:
     assert protocol.printable(octets).isprintable()
 
 
+def _datagrams(octets: bytes) -> None:
+    """Both ends of a UDP test, and what arrives of it."""
+    asked = protocol.UDPProposal(5000, 1500, 100, 1000)
+    with suppress(protocol.ProtocolError, protocol.Refused):
+        response = datagrams.parse_response(octets)
+        if response is not None:
+            datagrams.check_response(response, asked, ipv6=False)
+    with suppress(protocol.ProtocolError, datagrams.Aborted):
+        assert (datagrams.parse_end(octets, 1000) or 0) <= 1000
+    with suppress(protocol.ProtocolError):
+        proposal = protocol.parse_proposal(octets)
+        if isinstance(proposal, protocol.UDPProposal):
+            datagrams.objection(proposal, False, 1e9, 60)
+    arrivals = Arrivals(1000)
+    whole = octets[: len(octets) // 16 * 16]
+    arrivals.add(list(datagrams.STAMP.iter_unpack(whole)))
+    assert arrivals.unique <= 1000
+
+
 def _echoes(octets: bytes) -> None:
     checker = EchoChecker()
     with suppress(protocol.ProtocolError):
@@ -259,6 +279,9 @@ def _echoes(octets: bytes) -> None:
 def _embedded() -> Iterator[tuple[str, Fuzzed]]:
     texts = [b"thrulay/2:t:4194304:131072+", b"thrulay/2:u:5:1:2:3+", b"65536:8192+", b"thrulay/2+"]
     yield "thrulay", Fuzzed(_thrulay, texts)
+    numbers = b"".join(datagrams.STAMP.pack(number, 1 << 60) for number in (0, 1, 3, 2, 2))
+    ends = [b"5000:1500:100:1000:12345678+", b"+999:", b"-", b"u:-", numbers]
+    yield "datagrams", Fuzzed(_datagrams, [*texts, *ends])
     headers = b"".join(
         one.to_bytes(8, "little") + number.to_bytes(8, "little")
         for number, one in enumerate([1, 1, 1])
