@@ -44,7 +44,8 @@ class HostileServer(Protocol):
         octets = self._say(step, sound)
         self.transport.write(octets)
         if octets != sound and self._end is None:
-            self._end = self._reactor.callLater(LINGER_S, self.transport.loseConnection)
+            patience = LINGER_S + len(octets) / 1e6  # closing early would throw away what is unread
+            self._end = self._reactor.callLater(patience, self.transport.loseConnection)
 
     def dataReceived(self, data: bytes) -> None:
         try:
