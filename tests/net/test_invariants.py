@@ -16,6 +16,7 @@ from bwctl.broker.ports import PortPool
 from bwctl.daemon.selfcheck import INTERVAL_S, SelfCheck
 from bwctl.limits.places import Asker
 from bwctl.net.broker import Booking
+from bwctl.net.connections import _place_of
 from bwctl.net.control import ControlFactory, ControlProtocol
 from bwctl.net.host import Host
 from bwctl.net.invariants import AgentState, Snapshot, leftovers, violations
@@ -139,7 +140,7 @@ class InvariantTests(SynchronousTestCase):
 
     def test_connections(self) -> None:
         """Connections that are counted wrongly, or are no more."""
-        self.factory.connections._by_peer[PEER] += 1
+        self.factory.connections._by_peer[_place_of(PEER)] += 1
         self.factory.connections._by_class["root"] += 1
         self.connection.gone.fire(None)
         self.assert_found(
@@ -153,7 +154,7 @@ class InvariantTests(SynchronousTestCase):
         booking = self.book()
         forgotten = self.connect()
         self.factory.connections.open.discard(forgotten)
-        self.factory.connections._by_peer[forgotten.peer] -= 1
+        self.factory.connections._by_peer[_place_of(forgotten.peer)] -= 1
         self.assert_found("a timer of a ControlProtocol that is gone")
         forgotten._disarm()
         timer, booking.timer = booking.timer, None
