@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from random import Random
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.broker.ports import PortPool
+from bwctl.limits.places import Asker
 from bwctl.net.broker import Application, Booking, BrokerService
 from bwctl.net.host import Host
 from bwctl.net.slottime import SlotTime
@@ -92,7 +94,7 @@ class ConfirmedTests(SynchronousTestCase):
                 sid=SID(bytes([number]) * 16),
                 limit_class=self.host.limits.default,
                 rtt=0.0,
-                local_client=False,
+                asker=Asker(ip_address("127.0.0.3"), local=False),
                 third_party=False,
                 client="a test",
             )
