@@ -32,7 +32,11 @@ class TesterPackageTests(SynchronousTestCase):
         pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install")
         where = ("--no-deps", "--target", str(self.place / "site"), str(self.place / "source"))
         done = subprocess.run(
-            [*pip, *where], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*pip, *where],
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},  # pip has some of its own
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self.assertEqual(done.returncode, 0, done.stdout)
 
