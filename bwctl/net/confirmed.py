@@ -6,19 +6,28 @@ The timetable knows moments of the host's clock. A test whose ends have met keep
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from bwctl.broker.reservation import Reservation
 from bwctl.net.clock import IClock
 from bwctl.values import NTPTime, ticks
 
 _STEP = ticks(0.1)  # smaller differences between the two clocks are slewing
+_MOVE = ticks(0.005)  # what a clock may move before all are looked at again
 
 
 class Confirmed:
-    """The confirmed reservations of one daemon."""
+    """The confirmed reservations of one daemon.
+
+    Each request asks until when they are displaced; so all are looked at when the clock has moved,
+    not each time.
+    """
 
     def __init__(self, clock: IClock) -> None:
         self._clock = clock
         self._made: dict[Reservation, int] = {}  # how far the clocks were apart then, ticks
+        self._looked_at = 0  # how far they were apart when `_displaced` was made
+        self._displaced: list[tuple[int, Reservation]] = []  # real ends, the last one last
 
     def add(self, reservation: Reservation) -> None:
         """Its test will be made."""
@@ -30,14 +39,24 @@ class Confirmed:
 
     def step(self, reservation: Reservation) -> int:
         """By how many ticks the clock was set since a reservation was confirmed."""
-        step = self._apart() - self._made.get(reservation, self._apart())
+        apart = self._apart()
+        step = apart - self._made.get(reservation, apart)
         return step if abs(step) > _STEP else 0
 
     @property
     def displaced_until(self) -> NTPTime:
         """No test may begin before: one still runs that was booked before the clock was set."""
-        ends = [one.end + one.fuzz + step for one in self._made if (step := self.step(one))]
-        return NTPTime(max(ends, default=0))
+        apart = self._apart()
+        if abs(apart - self._looked_at) > _MOVE:
+            self._look(apart)
+        while self._displaced and self._displaced[-1][1] not in self._made:
+            self._displaced.pop()
+        return NTPTime(self._displaced[-1][0] if self._displaced else 0)
+
+    def _look(self, apart: int) -> None:
+        steps = ((one, apart - made) for one, made in self._made.items())
+        ends = [(one.end + one.fuzz + step, one) for one, step in steps if abs(step) > _STEP]
+        self._looked_at, self._displaced = apart, sorted(ends, key=itemgetter(0))
 
     def _apart(self) -> int:
         return self._clock.now() - ticks(self._clock.mono())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from contextlib import closing
 
 from bwctl.broker.ports import PortPool
 from bwctl.values import IPAddress
@@ -31,18 +30,19 @@ def take_free(pool: PortPool, count: int, address: IPAddress) -> int | None:
 
 
 def _are_free(address: IPAddress, ports: range) -> bool:
+    host = str(address)
     kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
-    return not any(_is_held(address, port, kind) for port in ports for kind in kinds)
+    return not any(_is_held(host, port, kind) for port in ports for kind in kinds)
 
 
-def _is_held(address: IPAddress, port: int, kind: socket.SocketKind) -> bool:
+def _is_held(host: str, port: int, kind: socket.SocketKind) -> bool:
     """Whether a socket holds a port; an address that is not ours tells nothing."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with closing(socket.socket(family, kind)) as one:
+        with socket.socket(family, kind) as one:
             if kind is socket.SOCK_STREAM:  # connections that are over do not count
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind((str(address), port))
+            one.bind((host, port))
     except OSError as error:
         return error.errno == errno.EADDRINUSE
     return False
