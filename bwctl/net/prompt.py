@@ -12,7 +12,8 @@ import sys
 from typing import Any
 
 from twisted.internet import tcp
-from twisted.internet.interfaces import IListeningPort, IReactorFDSet
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.posixbase import PosixReactorBase
 
 from bwctl.net.tcp import set_options
 
@@ -57,12 +58,12 @@ class PromptPort(tcp.Port):
 
 
 def listen(reactor: Any, port: int, factory: Any, backlog: int, interface: str) -> IListeningPort:
-    """As `reactor.listenTCP`, with transports that write at once if the reactor can have them.
+    """As `reactor.listenTCP`, with transports that write at once if the reactor has sockets.
 
     Raises:
         CannotListenError: the address is taken, or not ours.
     """
-    if not IReactorFDSet.providedBy(reactor):
+    if not isinstance(reactor, PosixReactorBase):  # one in memory, say
         listening: IListeningPort = reactor.listenTCP(
             port, factory, backlog=backlog, interface=interface
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from enum import IntEnum
 from ipaddress import ip_address
+from itertools import product
 from typing import Any
 
 from hypothesis import given
@@ -20,10 +21,12 @@ from bwctl.daemon.log import ACCESS_EVENTS, LEVELS, Choice, DaemonLog
 from bwctl.daemon.log_format import LONGEST_FIELD, clean, json_line, quoted, text_line, timestamp
 from bwctl.daemon.log_sinks import FileSink, Sink
 from bwctl.limits.keys import Key
+from bwctl.net.eventlog import EventLog, everything
 from bwctl.values import ntp_from_unix
 from tests.wire.strategies import quiet
 
 HOSTILE = "alice\n2026-01-01T00:00:00Z err fake \x1b[2J\r\x07\x9b\u202e\u2028\ud800\x00"
+PRIORITIES = ("none", *LEVELS)
 UNSAFE = [chr(code) for code in (*range(32), *range(127, 160), 0x2028, 0x2029, 0x202E, 0xD800)]
 
 
@@ -131,6 +134,32 @@ class LevelTests(LogTestCase):
         self.assertIn(" err log.not_reopened ", kept.taken[0][1])
         self.assertIn(" a.b tests/daemon/test_log.py:", kept.taken[1][1])
         self.assertEqual(len(kept.taken), 2)
+
+    def test_heard_is_wanted(self) -> None:
+        """An event is made if and only if it is written, whatever the settings."""
+        for access, priority, verbose in product(PRIORITIES, PRIORITIES, (True, False)):
+            settings = Settings(access_priority=access, priority=priority, verbose=verbose)
+            choice = Choice.of(settings)
+            for level, name in product(LogLevel.iterconstants(), ("a.b", *ACCESS_EVENTS)):
+                made = event(log_level=level, event=name)
+                self.assertEqual(choice.hears(level, name), choice.wants(made), (made, settings))
+
+    def test_who_hears(self) -> None:
+        """Only the log of the whole process spares events, from start to stop; a reload counts."""
+        self.patch(log_module, "choose_sink", lambda *_: Kept())
+        theirs = DaemonLog(Settings(priority="err"))
+        theirs.begin()
+        self.assertIs(EventLog.hears, everything)
+        theirs.end()
+        log = DaemonLog(Settings(priority="err"), {"nodaemon": True})
+        self.addCleanup(log.end)
+        self.assertIs(EventLog.hears, everything)
+        log.begin()
+        self.assertFalse(EventLog.hears(LogLevel.info, "a.b"))
+        log.reload(Settings(priority="info"))
+        self.assertTrue(EventLog.hears(LogLevel.info, "a.b"))
+        log.end()
+        self.assertIs(EventLog.hears, everything)
 
     def test_location(self) -> None:
         """`log_location` tells file and line of the call, not of a logger."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -68,3 +70,98 @@ class TimerTests(SynchronousTestCase):
                 self.clock.step(0.0005)
                 self.reactor.advance(1.0)
         self.assertEqual(events, [])
+
+    def test_one_call_for_all(self) -> None:
+        """However many timers wait, the reactor has one call for each clock, and the heartbeat."""
+        for number in range(100):
+            self.timers.after(10 + number, self.calls.append, "after")
+            self.timers.at(NTPTime(self.clock.now() + ticks(10 + number)), self.calls.append, "at")
+        self.assertEqual((len(self.timers), len(self.reactor.getDelayedCalls())), (200, 3))
+        self.assertEqual(len(self.timers.calls()), 200)
+        self.reactor.pump([1.0] * 120)
+        self.assertEqual(sorted(self.calls), ["after"] * 100 + ["at"] * 100)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_order(self) -> None:
+        """Timers fire in the order of their times, and of their making where these are equal."""
+        for name, delay in (("c", 3), ("a", 1), ("b1", 2), ("b2", 2)):
+            self.timers.after(delay, self.calls.append, name)
+        self.reactor.advance(5)
+        self.assertEqual(self.calls, ["a", "b1", "b2", "c"])
+
+    def test_put_off(self) -> None:
+        """A deadline may be moved, to later and to earlier, as often as one likes."""
+        timer = self.timers.after(10, self.calls.append, "deadline")
+        for _ in range(5):
+            self.reactor.advance(9)
+            timer.put_off(10)
+        self.assertEqual((self.calls, len(self.timers)), ([], 1))
+        timer.put_off(1000)
+        timer.put_off(2)
+        self.assertEqual(len(self.timers.calls()), 1)
+        self.reactor.pump([1.0] * 3)
+        self.assertEqual(self.calls, ["deadline"])
+        self.reactor.pump([10.0] * 200)
+        self.assertEqual((self.calls, len(self.timers)), (["deadline"], 0))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_put_off_and_cancelled(self) -> None:
+        """One that was put off can be cancelled."""
+        timer = self.timers.after(1, self.calls.append, "never")
+        self.timers.after(50, self.calls.append, "other")
+        timer.put_off(5)
+        timer.put_off(3)
+        self.reactor.advance(2)
+        timer.cancel()
+        self.reactor.pump([1.0] * 60)
+        self.assertEqual(self.calls, ["other"])
+
+    def test_cancelled_ones_go(self) -> None:
+        """What a cancelled timer held is free at once, its place in the heap within a second."""
+        thing = Thing()
+        gone = weakref.ref(thing)
+        keeper = self.timers.after(1000, self.calls.append, "keeper")
+        for _ in range(50):
+            self.timers.after(100, thing.call).cancel()
+        del thing
+        self.assertIsNone(gone())
+        self.reactor.advance(1.5)
+        self.assertEqual((len(self.timers), len(self.timers.calls())), (1, 1))
+        self.assertLess(len(self.timers._spans._heap), 5)
+        keeper.cancel()
+
+    def test_a_call_that_fails(self) -> None:
+        """A call that raises keeps no other timer from firing."""
+
+        def fail() -> None:
+            raise ValueError("x")
+
+        self.timers.after(1, self.calls.append, "before")
+        self.timers.after(1, fail)
+        self.timers.after(1, self.calls.append, "behind")
+        self.assertRaises(ValueError, self.reactor.advance, 1)  # a real reactor logs it
+        self.reactor.advance(0)
+        self.assertEqual(self.calls, ["before", "behind"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_timers_of_timers(self) -> None:
+        """A call may make timers and cancel others that are due with it."""
+        later = self.timers.after(2, self.calls.append, "never")
+        self.timers.after(2, self.calls.append, "third")
+
+        def first() -> None:
+            self.calls.append("first")
+            later.cancel()
+            self.timers.after(0, self.calls.append, "second")
+
+        self.timers.after(1, first)
+        self.reactor.advance(2)
+        self.reactor.advance(0)
+        self.assertEqual(sorted(self.calls), ["first", "second", "third"])
+
+
+class Thing:
+    """Something that a timer would call."""
+
+    def call(self) -> None:
+        """Never called."""
