@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from enum import Enum, auto
+from functools import lru_cache
+from ipaddress import IPv4Address, ip_address
 
 from bwctl.limits.addresses import unmapped
 from bwctl.limits.denials import Denial
@@ -41,13 +43,29 @@ def place_denials(spec: TestSpec, role: Role, asker: Asker) -> list[Denial]:
 
 def _no_host(*addresses: IPAddress) -> Iterator[Denial]:
     for address in addresses:
-        if address.is_multicast or address.is_unspecified or address == _BROADCAST:
+        if _sort(address.packed) is _Sort.NO_HOST:
             yield Denial("", "addresses", "single hosts", str(address))
 
 
 def _loopback(ours: IPAddress, theirs: IPAddress, asker: Asker) -> Iterator[Denial]:
-    if asker.local or unmapped(asker.address).is_loopback:
+    if asker.local or _sort(unmapped(asker.address).packed) is _Sort.LOOPBACK:
         return
     for address in (ours, theirs):
-        if address.is_loopback:
+        if _sort(address.packed) is _Sort.LOOPBACK:
             yield Denial("", "loopback", "clients of this host", str(address))
+
+
+class _Sort(Enum):
+    """What an address may be of."""
+
+    HOST = auto()
+    LOOPBACK = auto()
+    NO_HOST = auto()
+
+
+@lru_cache(maxsize=1024)  # a look at an address takes as long as the rest of these checks
+def _sort(packed: bytes) -> _Sort:
+    address = ip_address(packed)
+    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
+        return _Sort.NO_HOST
+    return _Sort.LOOPBACK if address.is_loopback else _Sort.HOST

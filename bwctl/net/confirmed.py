@@ -39,8 +39,10 @@ class Confirmed:
 
     def step(self, reservation: Reservation) -> int:
         """By how many ticks the clock was set since a reservation was confirmed."""
-        apart = self._apart()
-        step = apart - self._made.get(reservation, apart)
+        made = self._made.get(reservation)
+        if made is None:
+            return 0
+        step = self._apart() - made
         return step if abs(step) > _STEP else 0
 
     @property

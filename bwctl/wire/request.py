@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from bwctl.errors import BWCTLError, RemoteProtocolError
 from bwctl.values import (
@@ -33,7 +32,6 @@ _LATENCY = struct.Struct("!HHHxxB8xBxx")
 _TRACE = struct.Struct("!BBH13xBxx")
 _TAIL = struct.Struct("!IBBBxHxxBBBB")  # 96-111
 _SID_OFFSET = 60
-_TOOLS: Final[Mapping[int, ToolID]] = {int(tool): tool for tool in ToolID if tool}
 _MAX_EXPONENT = 32
 
 
@@ -163,9 +161,10 @@ def _tool(octets: bytes, version: int) -> ToolID:
         return ToolID.IPERF
     value = int.from_bytes(octets[96:100], "big")
     try:
-        return _TOOLS[value]
-    except KeyError:
+        kind_of(ToolID(value))
+    except ValueError:
         raise UnsupportedRequest(f"tool {value:#x} is not one known tool") from None
+    return ToolID(value)
 
 
 def _encode_throughput(spec: TestSpec, version: int) -> bytes:
