@@ -61,7 +61,7 @@ class TesterPackageTests(SynchronousTestCase):
             stranger = self.run_pour(one, two)
             self.assertEqual(stranger.status, ExitStatus.USAGE, stranger.report)
             self.assertIn("tester 'pour' is not one of", stranger.stderr)
-            self.assertIn("tester=pour", one.log())
+            self.assertIn("test.ended test ended: ACCEPT, pour as ", one.log())
         result = json.loads(ran.stdout)
         self.assertEqual(result["tool"], "pour")
         self.assertGreater(result["summary"]["bits_per_second"], 1e6)
