@@ -11,6 +11,7 @@ from typing import Any
 from bwctl.errors import AcceptType
 from bwctl.figures import Interval, intervals_side, merged_intervals, merged_summary
 from bwctl.figures import Side as Side
+from bwctl.text import sanitise
 from bwctl.values import (
     NO_SID,
     SID,
@@ -65,9 +66,18 @@ class EndResult:
         told = [*_STOP.finditer(self.raw[-_LOOKED_AT:])]
         return _moment(told[-1]) if told else None
 
+    @property
+    def tester_version(self) -> str | None:
+        """The version of its tester, as that tells, or else its daemon where asked."""
+        if self.report is not None and self.report.version is not None:
+            return self.report.version
+        told = _VERSION.search(self.raw[:_LOOKED_AT])
+        return sanitise(told[1]) if told else None
+
 
 _LOOKED_AT = 1 << 16  # octets: a daemon's lines are before and after the tester's output
 _START = re.compile(rb"^bwctl: start_tool: ([0-9]{10})\.([0-9]{6})$", re.MULTILINE)
+_VERSION = re.compile(rb"^bwctl: run_tool: version: ([^\n]{1,100})$", re.MULTILINE)
 _STOP = re.compile(rb"^bwctl: stop_tool: ([0-9]{10})\.([0-9]{6})$", re.MULTILINE)
 
 

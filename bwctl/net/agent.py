@@ -218,6 +218,8 @@ class PeerAgent:
         )
         self._say("exec_line", " ".join(command))
         self._say("run_tool: tester", plan.tester.name)
+        if plan.version:
+            self._say("run_tool: version", plan.version)
         self._say_addresses("run_tool")
         self._say("start_tool", self._stamp())
         try:

@@ -62,6 +62,7 @@ def _plan(host: Host, booking: Booking) -> Plan:
         own_port=booking.own_port,
         start=booking.reservation.start,
         fuzz=booking.reservation.fuzz,
+        version=host.versions.get(booking.tester.name, ""),
         commands=host.commands,
         cpus=host.cpus.get(booking.tester.name),
         max_output=host.max_output,

@@ -21,6 +21,7 @@ class Plan:
     start: NTPTime  # T
     fuzz: int  # F, ticks
     own_port: int = 0  # the first of those of this end
+    version: str = ""  # of the tester found here
     commands: Mapping[str, str] = field(default_factory=dict)
     cpus: str | None = None
     max_output: int = MAX_OUTPUT

@@ -104,7 +104,7 @@ def _end(end: EndResult, has_daemon: bool) -> dict[str, Any]:
         role=end.role.value if end.role else None,
         protocol_version=end.protocol_version,
         status=end.status.name.lower() if end.status is not None else None,
-        tool_version=end.report.version if end.report else None,
+        tool_version=end.tester_version,
         ended_first=end.ended_first or None,
         **_moments(tester_started=end.started, tester_ended=end.ended),
         clock=_clock(end.clock) if has_daemon else None,
@@ -130,6 +130,7 @@ def _report(report: Report | None) -> dict[str, Any] | None:
         return None
     return known(
         error=report.error,
+        cut=report.cut or None,
         summary=_plain(report.summary),
         intervals=_plain(report.intervals),
     )

@@ -114,6 +114,8 @@ class EndToEndTests(EndToEndTestCase):
             line = b"exec_line: ping -c 3 -i 0.200000 -W 1 -s 100 -t 9 -I 127.0.0.91 127.0.0.90\n"
             self.assertIn(line, result.sender.raw)
             self.assertIn(b"108 bytes from", result.sender.raw)
+            self.assertRegex(result.sender.tester_version or "", "^iputils ")
+            self.assertIsNone(result.receiver.tester_version)
             self.assertEqual(result.warnings, ("ping takes no notice of parallel",))
             result = await self.run_one(both, "traceroute", output_format="x")
             assert result.failure is not None

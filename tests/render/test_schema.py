@@ -102,6 +102,15 @@ class ResultTests(SynchronousTestCase):
         self.assertEqual(found["schedule"]["actual_start_ntp"], (4004276970 << 32) + (1 << 30))
         self.assertNotIn("tester_started", found["receiver"])
 
+    def test_version_and_length(self) -> None:
+        """The tester's version as its daemon tells it; that a part of its output was not read."""
+        raw = b"bwctl: run_tool: version: 20221126\x1b[31m\n"
+        untold = replace(SENDER, raw=raw, report=Report(tool="x", cut=True))
+        found = printed(replace(GOOD, sender=untold))
+        self.assertEqual(found["sender"]["tool_version"], "20221126\\x1b[31m")
+        self.assertIs(found["sender"]["report"]["cut"], True)
+        self.assertNotIn("cut", found["receiver"]["report"])
+
     def test_all_samples(self) -> None:
         """The report on every output in tests/samples."""
         for sample in samples():
