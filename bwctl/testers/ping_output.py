@@ -34,7 +34,8 @@ def read(output: bytes, spec: TestSpec) -> Report:
     counts = _counts(lines)
     sent = counts.get("transmitted")
     received = counts.get("received", sum("duplicate" not in reply for reply in replies))
-    error = latency.defect(spec, sent, received, _reasons(lines))
+    reasons = _reasons(lines) or ([] if counts else _hints(lines))
+    error = latency.defect(spec, sent, received, reasons)
     if not counts and not replies:
         return Report(tool="ping", error=error)
     summary = {
@@ -74,8 +75,13 @@ def _reasons(lines: Sequence[str]) -> list[str]:
     """Why packets did not come back: what routers said, then what ping itself said."""
     refusals = (match["reason"] for line in lines if (match := _REFUSAL.match(line)))
     complaints = (match["text"] for line in lines if (match := _COMPLAINT.match(line)))
-    found = [*_first(refusals), *_first(complaints), *filter(None, [hint(lines)])]
+    found = [*_first(refusals), *_first(complaints)]
     return [text for one in found if (text := clean(one))]
+
+
+def _hints(lines: Sequence[str]) -> list[str]:
+    """What else may be the reason; beside statistics a daemon's remarks only repeat them."""
+    return [found] if (found := hint(lines)) else []
 
 
 def _first(texts: Iterable[str]) -> list[str]:

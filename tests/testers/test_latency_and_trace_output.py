@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.testers.reading import MAX_OUTPUT
@@ -67,6 +69,7 @@ class PingTests(SynchronousTestCase):
         for said, error in (
             ("ping: sendmsg: Network is unreachable\n", "sendmsg: Network is unreachable"),
             ("ping: Warning: source address might be selected\n", ""),
+            ("bwctl: local tool exited before expected with status=1\n", ""),
             ("From h (192.0.2.9): icmp_seq=1 Packet filtered\n", "Packet filtered"),
             ("From 2001:db8::9 icmp_seq=1 No \x1b[1mroute\n", "No [1mroute"),
         ):
@@ -76,6 +79,8 @@ class PingTests(SynchronousTestCase):
             read("ping", "connect: Network is unreachable\n").error,
             "connect: Network is unreachable",
         )
+        killed = "bwctl: local tool exited before expected with status=137"
+        self.assertEqual(read("ping", f"{killed}\n").error, killed)
         text = "0 packets transmitted, 0 received, time 0ms\n"
         self.assertEqual(read("ping", text).error, "no packet was sent")
 
@@ -99,6 +104,60 @@ class PingTests(SynchronousTestCase):
         text = "1 packets transmitted, 1 received, 0% packet loss\n"
         self.assertFalse(read("ping", text).cut)
         self.assertTrue(read("ping", f"{text}\nbwctl: output cut here: more than 9 octets\n").cut)
+
+
+WORDS = st.sampled_from(
+    [
+        "1",
+        "7",
+        "0.5",
+        "1.2.3",
+        "ms",
+        "0.3ms",
+        "*",
+        "!",
+        "!H",
+        "(192.0.2.2)",
+        "192.0.2.2",
+        "::1",
+        "r",
+    ]
+    + ["\x1b[2J", "\u202e", "no", "reply", "reached", "pmtu", "1500", "[LOCALHOST]", "asymm", "("]
+    + ["64", "bytes", "from", "a:", "icmp_seq=1", "ttl=9", "time=1", "time=.", "(DUP!)", "From"]
+    + ["packets", "transmitted,", "received,", "+3", "errors,", "rtt", "min/avg/max", "=", "1/./3"]
+)
+LINES = st.tuples(
+    st.sampled_from(
+        ["", " 1  ", " 2:  ", " 1?: ", "3 packets transmitted, ", "rtt min/avg/max = "]
+    ),
+    st.lists(WORDS, max_size=12),
+).map(lambda parts: parts[0] + " ".join(parts[1]))
+
+
+class GrammarTests(SynchronousTestCase):
+    """Words of real outputs in any order: the shapes of testers.md 13 hold."""
+
+    @settings(max_examples=400, deadline=None, derandomize=True)
+    @given(st.lists(LINES, max_size=8).map("\n".join))
+    def test_shapes(self, text: str) -> None:
+        """Every figure has its type and range, every text can be shown."""
+        for name in ("traceroute", "tracepath", "paris-traceroute"):
+            report = read(name, text)
+            self.assertLessEqual(report.summary.keys(), {"reached", "hops", "pmtu"})
+            for hop in report.summary.get("hops", ()):
+                self.assertTrue(0 < hop["n"] < 256 and hop["probes"])
+                for probe in hop["probes"]:
+                    self.assertLessEqual(probe.keys(), {"addr", "name", "rtt_ms", "flag"})
+                    self.assertTrue(all(str(value).isprintable() for value in probe.values()))
+                    self.assertGreaterEqual(probe.get("rtt_ms", 0.0), 0.0)
+        report = read("ping", text)
+        for key in ("sent", "received", "lost", "duplicates", "errors", "reordering"):
+            self.assertIsInstance(report.summary.get(key, 0), int)
+            self.assertGreaterEqual(report.summary.get(key, 0), 0)
+        self.assertEqual(
+            report.error is None,
+            report.summary.get("sent", 0) >= 9 and bool(report.summary.get("received")),
+        )
 
 
 class TracerouteTests(SynchronousTestCase):
