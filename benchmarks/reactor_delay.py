@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.daemons import run_ours, running, start_ours
@@ -37,23 +38,31 @@ def measure(words: Sequence[str]) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as directory:
         os.environ["BWCTL_LATENESS"] = directory
         os.environ["PYTHONPATH"] = f"{PLUGINS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-        alone = subprocess.Popen([sys.executable, "-c", _ALONE])
-        options = "result_sink lateness\n"
-        with running(start_ours("127.0.0.16", options), start_ours("127.0.0.17", options)) as pair:
-            begun = time.monotonic()
-            ran = run_ours("-c", pair[0].node, "-s", pair[1].node, *words, patience_s=400)
-            ended = time.monotonic()
-            if ran.status:
-                raise SystemExit(ran.report)
-            names = {pair[0].process.pid: "receiver", pair[1].process.pid: "sender"}
-        alone.terminate()
-        alone.wait()
+        with reactor_by_itself() as alone:
+            options = "result_sink lateness\n"
+            pair = start_ours("127.0.0.16", options), start_ours("127.0.0.17", options)
+            with running(*pair):
+                begun = time.monotonic()
+                ran = run_ours("-c", pair[0].node, "-s", pair[1].node, *words, patience_s=400)
+                ended = time.monotonic()
+                names = {pair[0].process.pid: "receiver", pair[1].process.pid: "sender"}
         names[alone.pid] = "by itself"
-        print(ran.stderr[ran.stderr.index("test 1") :].rstrip())
+        print(ran.stderr.rstrip())
         return {
             name: [late for moment, late in _read(directory, pid) if begun <= moment <= ended]
             for pid, name in names.items()
         }
+
+
+@contextmanager
+def reactor_by_itself() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with nothing but a reactor that notes its lateness."""
+    alone = subprocess.Popen([sys.executable, "-c", _ALONE])
+    try:
+        yield alone
+    finally:
+        alone.terminate()
+        alone.wait()
 
 
 def _read(directory: str, pid: int) -> Iterator[tuple[float, float]]:
