@@ -16,7 +16,7 @@ from bwctl.embedded.echo import HEADER_FORMAT, EchoChecker
 from bwctl.embedded.failures import ServerGone
 from bwctl.embedded.stats import Histogram
 
-BATCH = 1 << 20  # octets of all streams: as much goes into one system call
+BATCH = 2 << 20  # octets of all streams: as much goes into one system call
 LEAST_BATCH = 256 << 10  # octets of one stream
 ECHO_BUFFER = 64 << 10
 WORD = 8  # octets of each of the two numbers of a header

@@ -20,7 +20,7 @@ from bwctl.embedded.options import TCP, Options, nanoseconds
 from bwctl.embedded.protocol import TCPProposal
 from bwctl.embedded.receiving import ReceiverFigures, ReceivingStream
 
-READ_SIZE = 512 << 10  # octets per system call
+READ_SIZE = 1 << 20  # octets per system call
 GRACE_S = 10.0  # beyond its duration, before a client that does not end is cut off
 SHORT = 0.1  # of the duration, but a second at least: what ends earlier by more was cut short
 
