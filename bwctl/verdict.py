@@ -16,6 +16,7 @@ _BY_SIGNAL = re.compile(rb"^bwctl: local tool exited .*status=1(?:29|[3-9][0-9])
 _NOTE = re.compile(rb"^bwctl: ([^\n]*)$", re.MULTILINE)
 _DEAF = "the other end's tester does not listen"
 _HUNG = b"bwctl: local tool did not complete in allocated time frame"
+_UNSTARTED = ("cannot start ", "cannot run ", "cannot use CPUs ")  # of the guard, and the daemon
 _ECHOES = (
     "remote peer cancelled test",
     "start_endpoint:",
@@ -90,9 +91,10 @@ def _reason(end: EndResult) -> str:
     repeated = f"{end.report.tool}: {complaint}" if end.report is not None else None
     telling = [note for note in notes if not note.startswith(_ECHOES) and note != repeated]
     clock = [note for note in telling if _CLOCK_NOTE in note]
+    unstarted = [note for note in telling if note.startswith(_UNSTARTED)]
     said = bool(complaint) and not complaint.startswith("bwctl: ") and complaint not in _VAGUE
-    if clock or (telling and not said):
-        return (clock or telling)[-1]
+    if clock or unstarted or (telling and not said):
+        return (clock or unstarted or telling)[-1]
     if complaint and repeated:
         return repeated
     return (notes or ["it ended abnormally"])[-1]
