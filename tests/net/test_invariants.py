@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
-from random import Random
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -12,24 +11,17 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.broker.ports import PortPool
 from bwctl.daemon.selfcheck import INTERVAL_S, SelfCheck
-from bwctl.limits.places import Asker
 from bwctl.net.broker import Booking
 from bwctl.net.connections import _place_of
 from bwctl.net.control import ControlFactory, ControlProtocol
-from bwctl.net.host import Host
 from bwctl.net.invariants import AgentState, Snapshot, leftovers, violations
 from bwctl.net.once import Once
-from bwctl.net.rules import Application
 from bwctl.net.snapshot import snapshot
-from bwctl.net.timers import Timers
-from bwctl.testers.registry import BUILT_IN
-from bwctl.values import SID, NTPTime, ToolID, ticks
+from bwctl.values import NTPTime, ticks
 from tests.support.clocks import FakeClock
-from tests.support.raw import request
+from tests.support.inmemory import PEER, book, make_host
 
-PEER = ip_address("127.0.0.3")
 WELL = AgentState(
     sid="01", connected=True, ending=False, finished=False, released=False, over=False
 )
@@ -39,15 +31,7 @@ class InvariantTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = Clock()
         self.clock = FakeClock(self.reactor)
-        self.host = Host(
-            reactor=self.reactor,
-            clock=self.clock,
-            timers=Timers(self.reactor, self.clock),
-            testers={tester.name: tester for tester in BUILT_IN},
-            test_ports=PortPool(5301, 5310, Random(1)),
-            allow_unsync=True,
-        )
-        self.host.versions["thrulay"] = "1"
+        self.host = make_host(self.reactor, self.clock)
         self.factory = ControlFactory(self.host)
         self.connection = self.connect()
 
@@ -59,19 +43,8 @@ class InvariantTests(SynchronousTestCase):
 
     def book(self, number: int = 1) -> Booking:
         """A reservation that the connection holds."""
-        asked = request(self.clock.now() + ticks(20 * number), tool=ToolID.THRULAY)
-        application = Application(
-            request=asked,
-            sid=SID(bytes([number]) * 16),
-            limit_class=self.host.limits.default,
-            rtt=0.0,
-            asker=Asker(ip_address("127.0.0.3"), local=False),
-            third_party=False,
-            client="a test",
-            requester="net:127.0.0.3",
-        )
-        booking = self.factory.broker.reserve(application)
-        assert isinstance(booking, Booking), booking
+        at = self.clock.now() + ticks(20 * number)
+        booking = book(self.host, self.factory.broker, number, at)
         self.connection._booking = booking
         return booking
 
@@ -140,7 +113,7 @@ class InvariantTests(SynchronousTestCase):
 
     def test_connections(self) -> None:
         """Connections that are counted wrongly, or are no more."""
-        self.factory.connections._by_peer[_place_of(PEER)] += 1
+        self.factory.connections._by_peer[_place_of(ip_address(PEER))] += 1
         self.factory.connections._by_class["root"] += 1
         self.connection.gone.fire(None)
         self.assert_found(

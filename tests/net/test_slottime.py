@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from random import Random
-
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.broker.ports import PortPool
-from bwctl.limits.places import Asker
-from bwctl.net.broker import Application, Booking, BrokerService
-from bwctl.net.host import Host
+from bwctl.net.broker import Booking, BrokerService
 from bwctl.net.slottime import SlotTime
 from bwctl.net.timers import Timers
-from bwctl.testers.registry import BUILT_IN
-from bwctl.values import SID, NTPTime, ToolID, seconds, ticks
+from bwctl.values import NTPTime, seconds, ticks
 from tests.support.clocks import FakeClock
-from tests.support.raw import request
+from tests.support.inmemory import book, make_host
 
 HOUR = 3600
 
@@ -75,32 +68,12 @@ class ConfirmedTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = Clock()
         self.clock = FakeClock(self.reactor)
-        self.host = Host(
-            reactor=self.reactor,
-            clock=self.clock,
-            timers=Timers(self.reactor, self.clock),
-            testers={tester.name: tester for tester in BUILT_IN},
-            test_ports=PortPool(5301, 5310, Random(1)),
-            allow_unsync=True,
-        )
-        self.host.versions["thrulay"] = "1"
+        self.host = make_host(self.reactor, self.clock)
         self.broker = BrokerService(self.host)
 
     def book(self, number: int, duration: int = 20) -> Booking:
         """The next free time."""
-        booking = self.broker.reserve(
-            Application(
-                request=request(self.clock.now(), tool=ToolID.THRULAY, duration=duration),
-                sid=SID(bytes([number]) * 16),
-                limit_class=self.host.limits.default,
-                rtt=0.0,
-                asker=Asker(ip_address("127.0.0.3"), local=False),
-                third_party=False,
-                client="a test",
-            )
-        )
-        assert isinstance(booking, Booking), booking
-        return booking
+        return book(self.host, self.broker, number, self.clock.now(), duration)
 
     def lead(self, booking: Booking) -> float:
         return seconds(booking.reservation.start - self.clock.now())
