@@ -51,6 +51,7 @@ class Snapshot:
     """What a daemon has, and who says that it is his."""
 
     now: NTPTime
+    settled: bool = True  # the clock was not set just now
     booked: Sequence[Reservation] = ()  # by the timetable
     held: Sequence[Held] = ()
     accounts: Sequence[str] = ()  # that are counted wrongly
@@ -114,7 +115,7 @@ def _times(snapshot: Snapshot) -> Iterator[str]:
             if armed:
                 yield f"reservation of SID {sid} will be taken back though it was confirmed"
             continue
-        if seconds(snapshot.now - reservation.start) > LATE_S:
+        if snapshot.settled and seconds(snapshot.now - reservation.start) > LATE_S:
             yield f"reservation of SID {sid} was not taken back at its start"
         if not armed:
             yield f"reservation of SID {sid} has neither a test nor a timer ({one.holder})"

@@ -10,7 +10,7 @@ from bwctl.net.agent import PeerAgent
 from bwctl.net.broker import Booking, BrokerService
 from bwctl.net.control import ControlFactory, ControlProtocol
 from bwctl.net.hook_process import HookProcess
-from bwctl.net.invariants import AgentState, Held, Snapshot
+from bwctl.net.invariants import LATE_S, AgentState, Held, Snapshot
 from bwctl.net.link import ClientLink, ServerLink
 from bwctl.net.once import Once
 from bwctl.net.process import TesterProcess, is_guard
@@ -32,6 +32,7 @@ def snapshot(factory: ControlFactory, probes: Collection[TesterProcess] = ()) ->
     gone, waits = _timers(factory)
     return Snapshot(
         now=host.clock.now(),
+        settled=host.timers.is_settled(LATE_S),
         booked=list(host.broker.timetable),
         held=list(_held(factory, names)),
         accounts=[str(name) for name in host.broker.miscounts()],

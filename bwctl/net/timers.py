@@ -154,6 +154,7 @@ class Timers:
         self._spans = _Queue(reactor, clock.mono, self._rest)
         self._heart: IDelayedCall | None = None
         self._offset = self._clocks_apart()
+        self._stepped = -math.inf  # when a step was noticed, monotonic
 
     def __len__(self) -> int:
         return len(self._wall) + len(self._spans)
@@ -172,6 +173,11 @@ class Timers:
         """What is to be called, with which arguments, in no order: who looks for leaks asks."""
         live = [*self._wall.live(), *self._spans.live()]
         return [(timer.call, timer.args) for timer in live]
+
+    def is_settled(self, span: float) -> bool:
+        """Whether the clock was not set within so many seconds; a step not noticed yet counts."""
+        apart = abs(self._clocks_apart() - self._offset)
+        return apart < _STEP_S and self.clock.mono() - self._stepped >= span
 
     def _watch(self) -> None:
         if self._heart is None:
@@ -202,6 +208,7 @@ class Timers:
         step, self._offset = apart - self._offset, apart
         if abs(step) < _STEP_S:
             return
+        self._stepped = self.clock.mono()
         self.log.warn(
             "the clock was set by {step:+.3f} s; {count} timers set again",
             step=step,

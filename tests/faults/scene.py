@@ -1,8 +1,7 @@
 """Two daemons, a client, and a moment in the course of a test at which something goes wrong.
 
 A phase is one of MESSAGES, in which the client's message of that name is held back on its way to
-one daemon, or one of WORDS, which the client says itself. The daemons' padding is small, so that a
-test is over soon: OPTIONS.
+one daemon, or one of WORDS, which the client says itself.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from tests.support.faulty import workers
 from tests.support.relay import Relay, relayed
 
 RECEIVER, SENDER, RELAY = "127.0.0.130", "127.0.0.131", "127.0.0.132"
-OPTIONS = "overrun 1\n"
 EVERYTHING = os.environ.get("FAULTS") == "all"
 """Whether the whole product of ends, phases and faults is run, or a part of it (`make test`)."""
 
@@ -51,13 +49,11 @@ def is_message(phase: str) -> Callable[[int, bytes], bool]:
 class Scene(SynchronousTestCase):
     """Starts what a fault needs; after each test both daemons are idle and have leaked nothing."""
 
-    options = OPTIONS
-
     def setUp(self) -> None:
         self.daemons = {address: self.start(address) for address in (RECEIVER, SENDER)}
 
     def start(self, address: str, options: str = "") -> Daemon:
-        daemon = start_ours(address, self.options + options)
+        daemon = start_ours(address, options)
         self.addCleanup(daemon.kill)
         return daemon
 

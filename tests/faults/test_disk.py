@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from tests.faults.scene import OPTIONS, RECEIVER, SENDER, Scene
+from tests.faults.scene import RECEIVER, SENDER, Scene
 from tests.support import daemons
 from tests.support.daemons import (
     LIMITS,
@@ -102,7 +102,7 @@ class DaemonFileTests(Scene):
     def start_with_quotas(self, file: str) -> None:
         self.patch(daemons, "_TWISTD", _RETRIES_SOON)
         limits = LIMITS.replace("limit root with ", "limit root with tests_per_day=100, ")
-        daemon = start_ours(RECEIVER, f"{OPTIONS}quota_file {file}\n", limits=limits)
+        daemon = start_ours(RECEIVER, f"quota_file {file}\n", limits=limits)
         self.addCleanup(daemon.kill)
         self.daemons = {RECEIVER: daemon, SENDER: self.start(SENDER)}
 

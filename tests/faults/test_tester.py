@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.scene import OPTIONS, RECEIVER, SENDER, Scene, chosen
+from tests.faults.scene import RECEIVER, SENDER, Scene, chosen
 from tests.support.daemons import Daemon, run_ours, start_ours
 from tests.support.faulty import WELL, Faulty
 from tests.support.testers import need
@@ -46,7 +46,7 @@ class TesterTests(Scene):
         super().setUp()
 
     def start(self, address: str, options: str = "") -> Daemon:
-        daemon = start_ours(address, OPTIONS + self.testers[address].option + options)
+        daemon = start_ours(address, self.testers[address].option + options)
         self.addCleanup(daemon.kill)
         return daemon
 

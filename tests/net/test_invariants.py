@@ -105,6 +105,9 @@ class InvariantTests(SynchronousTestCase):
         sid = "01" * 16
         untimed = f"has neither a test nor a timer (the connection of {self.connection.peer})"
         self.assert_found(f"reservation of SID {sid} {untimed}")
+        self.clock.step(40)
+        self.assert_found(f"reservation of SID {sid} {untimed}")  # a timer would not know either
+        self.host.timers.look()
         self.reactor.advance(40)
         self.assert_found(
             f"reservation of SID {sid} {untimed}",
