@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -121,11 +122,7 @@ class ControlClient(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell whoever waits."""
-        failure = (
-            self._broken
-            or self._tls_failure(reason)
-            or SessionFailure("lost", f"{self.name} closed the connection", "its log tells why")
-        )
+        failure = self._broken or self._tls_failure(reason) or _loss(self.name, reason)
         self._broken = failure
         awaited, self._awaited = self._awaited, None
         self.lost.fire(failure)
@@ -241,6 +238,13 @@ class ControlClient(Protocol):
             self._broken = SessionFailure("lost", f"the connection to {self.name} was closed")
             if self.connected:
                 self.transport.loseConnection()
+
+
+def _loss(name: str, reason: Failure) -> SessionFailure:
+    if reason.check(ConnectionDone):
+        return SessionFailure("lost", f"{name} closed the connection", "its log tells why")
+    hint = "its daemon or its host died, or the network between failed"
+    return SessionFailure("lost", f"the connection to {name} broke", hint)
 
 
 def _mode_hint(error: NoCommonMode) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.daemons import Client, Daemon, Ran, client_ours, run_ours, start_ours, until
+from tests.support.daemons import Client, Daemon, Ran, client_ours, start_ours, until
 from tests.support.faulty import workers
 from tests.support.relay import Relay, relayed
 
@@ -35,9 +35,16 @@ SLACK_S = 15.0
 LONG_S = 60  # duration of a test that a fault is to end early: not by chance in that time
 
 
+def lost(node: str) -> str:
+    """What the user is told, as a pattern, of a daemon that is gone."""
+    return f"bwctl: ({node} closed the connection|the connection to {node} broke)"
+
+
 def chosen(few: Sequence[Any], *all_of: Sequence[Any]) -> Sequence[Any]:
     """Under FAULTS=all the product of some ranges, else the few that are named."""
-    return list(product(*all_of)) if EVERYTHING else few
+    if not EVERYTHING:
+        return few
+    return list(product(*all_of)) if len(all_of) > 1 else all_of[0]
 
 
 def is_message(phase: str) -> Callable[[int, bytes], bool]:
@@ -68,6 +75,10 @@ class Scene(SynchronousTestCase):
     def ends(self) -> tuple[str, ...]:
         """The words of a command line that name both daemons."""
         return ("-a", "0.1", "-c", self.receiver.node, "-s", self.sender.node)
+
+    def client(self, *more: str) -> Client:
+        """Start a test between both."""
+        return client_ours(*self.ends(), "-T", "thrulay", *more)
 
     @contextmanager
     def in_phase(
@@ -117,6 +128,6 @@ class Scene(SynchronousTestCase):
 
     def assert_well(self) -> None:
         """A test as any other succeeds now."""
-        ran = run_ours(*self.ends(), "-T", "thrulay", "-t", "1")
+        ran = self.client("-t", "1").wait()
         self.assertEqual(ran.status, 0, ran.report)
         self.assert_free(2, *self.daemons.values())

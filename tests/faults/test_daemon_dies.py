@@ -13,13 +13,13 @@ from tests.faults.scene import (
     SENDER,
     Scene,
     chosen,
+    lost,
 )
 from tests.support.daemons import Daemon, Ran
 from tests.support.relay import Relay
 
 FREE_S = 3.0
 FEW = (
-    ("greeting", SENDER, SIGKILL),
     ("request", RECEIVER, SIGHUP),
     ("start", SENDER, SIGTERM),
     ("waiting", RECEIVER, SIGKILL),
@@ -61,7 +61,7 @@ class DaemonDiesTests(Scene):
         elif phase == "stop":  # the results may have come before
             self.assertIn(ran.status, (0, 14), f"{what} {ran.report}")
         else:
-            self.assert_told(ran, 14, f"bwctl: {relay.node} closed the connection", what)
+            self.assert_told(ran, 14, lost(relay.node), what)
 
     def replace(self, daemon: Daemon, number: signal.Signals) -> None:
         """The dead one leaves nothing; another takes its place."""

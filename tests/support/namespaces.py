@@ -18,10 +18,31 @@ class NetHost:
 
     name: str
     address: str
+    link: str = ""  # its end of the cable
 
     @property
     def inside(self) -> tuple[str, ...]:
         return ("ip", "netns", "exec", self.name)
+
+    def unplug(self) -> None:
+        """Pull the cable out, without a word to anybody."""
+        _run("ip", "-n", self.name, "link", "set", self.link, "down")
+
+    def plug(self) -> None:
+        """Put it in again."""
+        _run("ip", "-n", self.name, "link", "set", self.link, "up")
+
+    def slow_down(self, how: str) -> None:
+        """Delay or lose what leaves it: options of netem, see tc-netem(8).
+
+        Raises:
+            SkipTest: this kernel has no netem, or there is no tc.
+        """
+        try:
+            command = ["tc", "qdisc", "add", "dev", self.link, "root", "netem", *how.split()]
+            _run(*self.inside, *command)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise SkipTest(f"no netem here: {getattr(error, 'stderr', error)}") from error
 
     def block(self, target: str, ports: str, how: str = "blackhole") -> None:
         """Let no TCP connection out to some ports of the other host, as its firewall would."""
@@ -38,7 +59,9 @@ def two_hosts() -> Iterator[tuple[NetHost, NetHost]]:
     """
     if os.geteuid() != 0 or shutil.which("ip") is None:
         raise SkipTest("network namespaces need root and the program ip (iproute2)")
-    hosts = [NetHost(f"bwctl{os.getpid()}{one}", f"10.213.9.{one}") for one in (1, 2)]
+    cable = [f"b{os.getpid()}{one}" for one in "ab"]
+    names = [f"bwctl{os.getpid()}{one}" for one in (1, 2)]
+    hosts = [NetHost(names[one], f"10.213.9.{one + 1}", cable[one]) for one in (0, 1)]
     made: list[NetHost] = []
     try:
         for host in hosts:
@@ -47,7 +70,6 @@ def two_hosts() -> Iterator[tuple[NetHost, NetHost]]:
             except subprocess.CalledProcessError as error:
                 raise SkipTest(f"no network namespaces here: {error.stderr}") from error
             made.append(host)
-        cable = [f"b{os.getpid()}{one}" for one in "ab"]
         _run("ip", "link", "add", cable[0], "type", "veth", "peer", "name", cable[1])
         for host, end in zip(hosts, cable, strict=True):
             _run("ip", "link", "set", end, "netns", host.name)

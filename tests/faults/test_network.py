@@ -1,0 +1,105 @@
+"""The network between the ends is cut, slow or partly closed."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tests.faults.scene import (
+    EVERYTHING,
+    LONG_S,
+    RECEIVER,
+    RELAY,
+    SENDER,
+    SLACK_S,
+    Scene,
+    chosen,
+    lost,
+)
+from tests.support import daemons
+from tests.support.daemons import Client, Daemon, run_ours, start_ours
+from tests.support.namespaces import NetHost, two_hosts
+from tests.support.relay import relayed
+
+FAR_RELAY = "127.0.0.133"
+FREE_S = 3.0
+GONE_S = 4.0
+_IMPATIENT = f"""
+import sys
+from bwctl.net import tcp
+tcp.IDLE_S, tcp.INTERVAL_S, tcp.GONE_S = 1, 1, {GONE_S:.0f}
+"""
+_TWISTD = _IMPATIENT + "from twisted.scripts.twistd import run; sys.exit(run())"
+_CLIENT = _IMPATIENT + "from bwctl.cli.main import bwctl; sys.exit(bwctl())"
+
+
+class CableTests(Scene):
+    """The client and the receiver are on one host, the sender on another."""
+
+    def setUp(self) -> None:
+        self.patch(daemons, "_TWISTD", _TWISTD)
+        hosts = two_hosts()
+        self.left, self.right = hosts.__enter__()
+        self.addCleanup(hosts.__exit__, None, None, None)
+        self.daemons = {RECEIVER: self.start_on(self.left), SENDER: self.start_on(self.right)}
+
+    def start_on(self, host: NetHost) -> Daemon:
+        daemon = start_ours(host.address, "overrun 4\n", inside=host.inside)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def client(self, *more: str) -> Client:
+        command = [*self.left.inside, sys.executable, "-c", _CLIENT]
+        return Client(command, [*self.ends(), "-T", "thrulay", *more])
+
+    def test_cable(self) -> None:
+        """Pulled out it ends a test at both ends soon, and the user is told where."""
+        for phase in chosen(("running",), ("waiting", "running")):
+            client = self.client("-t", str(LONG_S))
+            client.await_word(phase)
+            time.sleep(1.0)
+            self.left.unplug()
+            ran = client.wait(GONE_S + SLACK_S)
+            self.assert_told(ran, 14, lost(self.sender.node), phase)
+            self.assert_free(GONE_S + FREE_S, *self.daemons.values())
+            self.left.plug()
+        self.closed_peer_port()
+        if EVERYTHING:
+            self.loose_contact()
+
+    def loose_contact(self) -> None:
+        """TCP does not notice that the cable was out for a moment, and nor does anybody."""
+        client = self.client("-t", "4")
+        client.await_word("running")
+        time.sleep(1.0)
+        self.left.unplug()
+        time.sleep(0.8)
+        self.left.plug()
+        ran = client.wait()
+        self.assertEqual(ran.status, 0, ran.report)
+        self.assert_free(FREE_S, *self.daemons.values())
+
+    def closed_peer_port(self) -> None:
+        """A firewall between the daemons: the test fails at its start, not later."""
+        self.right.block(self.left.address, self.receiver.ports.peer)
+        ran = self.client("-t", str(LONG_S)).wait(SLACK_S + 10)
+        told = f"at sender {self.right.address}: cannot connect to the other end"
+        self.assert_told(ran, 1, told)
+        self.assert_free(FREE_S, *self.daemons.values())
+
+    def test_slow_network(self) -> None:
+        """A tenth of a second each way, and packets that are lost, are no reason to fail."""
+        for host in (self.left, self.right):
+            host.slow_down("delay 100ms 20ms loss 1%")
+        self.assert_well()
+
+
+class SlowControlTests(Scene):
+    def test_slow_control_connections(self) -> None:
+        """Daemons that are a second away, there and back, are asked all the same."""
+        with relayed(self.receiver, RELAY) as near, relayed(self.sender, FAR_RELAY) as far:
+            near.delay_s, far.delay_s = 0.1, 0.5
+            words = ("-a", "0.1", "-c", near.node, "-s", far.node, "-T", "thrulay", "-t", "1")
+            ran = run_ours(*words)
+        self.assertEqual(ran.status, 0, ran.report)
+        self.assert_free(FREE_S, *self.daemons.values())
