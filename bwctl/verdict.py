@@ -14,6 +14,7 @@ _SEE_OUTPUT = "-x -v shows what both ends wrote"
 _CLOCK_NOTE = "the other end's clock is"
 _BY_SIGNAL = re.compile(rb"^bwctl: local tool exited .*status=1(?:29|[3-9][0-9])$", re.MULTILINE)
 _NOTE = re.compile(rb"^bwctl: ([^\n]*)$", re.MULTILINE)
+_CUT = re.compile(rb"^bwctl: (output cut here: [^\n]*)$", re.MULTILINE)
 _DEAF = "the other end's tester does not listen"
 _HUNG = b"bwctl: local tool did not complete in allocated time frame"
 _UNSTARTED = ("cannot start ", "cannot run ", "cannot use CPUs ")  # of the guard, and the daemon
@@ -106,12 +107,27 @@ def _complaint_of(end: EndResult) -> str:
 
 
 def _complaint(result: TestResult) -> Failure | None:
-    """The tester says that it failed though it ended well, where the results come from."""
+    """The tester says that it failed though it ended well, where the results come from.
+
+    Of an output that was cut the bound is the reason; of one without any words of its own the
+    other end may know more.
+    """
     end = result.end(result.results_role)
     if end is None or end.report is None or end.report.error is None:
         return None
-    text = f"{end.report.tool} at {end.host}: {_complaint_of(end)}"
-    return ExitStatus.TEST_FAILED.failure(text, _SEE_OUTPUT)
+    if _complaint_of(end) in _VAGUE and not end.report.cut:
+        end = next((one for _, one in result.ends() if _says(one)), end)
+    tool = end.report.tool if end.report is not None else "tester"
+    return ExitStatus.TEST_FAILED.failure(f"{tool} at {end.host}: {_said(end)}", _SEE_OUTPUT)
+
+
+def _says(end: EndResult) -> bool:
+    return _complaint_of(end) not in ("", *_VAGUE)
+
+
+def _said(end: EndResult) -> str:
+    complaint, cut = _complaint_of(end), _CUT.findall(end.raw)
+    return sanitise(cut[-1]) if complaint in _VAGUE and cut else complaint
 
 
 def _missing_end(result: TestResult) -> Failure | None:

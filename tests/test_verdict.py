@@ -76,6 +76,30 @@ class VerdictTests(SynchronousTestCase):
         error = Report(tool="iperf3", error="no report")
         self.assertIsNone(judge(replace(GOOD, receiver=replace(RECEIVER, report=error))))
 
+    def test_vague_complaint(self) -> None:
+        """No total where the results come from: the other end, or the bound, tells why."""
+        vague = Report(tool="iperf3", error="no total found in the output")
+        for error, told in (
+            ("connect failed", "iperf3 at recv.example.net: connect failed"),
+            (
+                "no total found in the output",
+                "iperf3 at send.example.net: no total found in the out",
+            ),
+        ):
+            other = replace(RECEIVER, report=Report(tool="iperf3", error=error))
+            result = replace(GOOD, receiver=other, sender=replace(SENDER, report=vague))
+            failure = judge(result)
+            assert failure is not None
+            self.assertTrue(failure.message.startswith(told), failure.message)
+
+        cut = replace(
+            SENDER,
+            raw=b"{\nbwctl: output cut here: more than 9 octets\n}",
+            report=replace(vague, cut=True),
+        )
+        message = "iperf3 at send.example.net: output cut here: more than 9 octets"
+        self.check(replace(GOOD, sender=cut), ExitStatus.TEST_FAILED, message)
+
     def test_end_lost(self) -> None:
         """An end without results was lost."""
         result = replace(GOOD, receiver=EndResult(host="h", role=Role.SERVER))

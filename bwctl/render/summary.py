@@ -180,5 +180,7 @@ def _end(end: EndResult, has_daemon: bool, look: Look) -> str:
     state = look.paint(*_STATUS[end.status]) if has_daemon else "no daemon there"
     if report and report.error:
         state = look.paint("tester failed", "red") + f": {one_line(report.error)}"
+    elif report and report.cut:
+        state += ", though its output was too long to be kept whole"
     version = f" ({one_line(end.tester_version, 40)})" if end.tester_version else ""
     return f"{one_line(end.host) or 'this host'}: {state}{version}"

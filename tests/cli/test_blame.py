@@ -87,7 +87,7 @@ class BlameTests(SynchronousTestCase):
             ("iperf3", SENDER, SAYS_NOTHING, "no total found in the output"),
             ("iperf3", RECEIVER, HANGS, "its tester does not listen"),
             ("iperf3", SENDER, HANGS, "did not complete in allocated time"),
-            ("iperf3", SENDER, TOO_MUCH + WELL, f"output cut here: more than {MAX_RESULT}"),
+            ("iperf3", SENDER, TOO_MUCH + FAILS, "status=9"),
             ("iperf", RECEIVER, GONE, "status=127"),
             ("iperf", RECEIVER, HANGS, "its tester does not listen"),
             ("nuttcp", RECEIVER, GONE, "status=127"),
@@ -97,7 +97,25 @@ class BlameTests(SynchronousTestCase):
             ran = self.run_test("-T", tool, "-t", "1")
             program.does(WELL)
             self.assert_blamed(ran, end, words, (tool, end, how))
+        self.too_much()
         self.assert_well()
+
+    def too_much(self) -> None:
+        """What a tester writes beyond the bound is told: it may be what the figures are in."""
+        program = self.programs[SENDER]["iperf3"]
+        for how, status, words in (
+            (TOO_MUCH + WELL, 0, "though its output was too long to be kept whole"),
+            (
+                TOO_MUCH + SAYS_NOTHING,
+                1,
+                f"{SENDER}: output cut here: more than {MAX_RESULT} octets",
+            ),
+        ):
+            program.does(how)
+            ran = self.run_test("-T", "iperf3", "-t", "1")
+            self.assertEqual(ran.status, status, ran.report)
+            self.assertIn(words, ran.report, ran.stderr)
+        program.does(WELL)
 
     def assert_well(self) -> None:
         """Nothing of all this is left."""
@@ -134,7 +152,9 @@ class BlameTests(SynchronousTestCase):
                     one.bind((RECEIVER, port))
                     one.listen(1)
                 ran = self.run_test("-T", tool, "-t", "1")
-            self.assert_blamed(ran, RECEIVER, "Address already in use", (tool, "occupied"))
+            self.assertEqual(ran.status, 11, ran.report)
+            self.assertIn(f"{RECEIVER}:{self.receiver.ports.control}: failure", ran.stderr)
+            self.assertIn("no free tester port", self.receiver.log())
         self.assert_well()
 
     def test_clocks(self) -> None:
