@@ -23,7 +23,7 @@ class NoEndpointTests(SynchronousTestCase):
         with running(start_ours(CLIENT, limits=ALLOWED)) as (daemon,):
             port = daemon.ports.first + 49  # of the block, and not of the peer ports
             server = ["iperf3", "-s", "-1", "-B", SERVER, "-p", str(port)]
-            other = subprocess.Popen(server, stdout=subprocess.DEVNULL)
+            other = subprocess.Popen(server, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             self.addCleanup(other.wait)
             self.addCleanup(other.kill)
             with opened(CLIENT, daemon.ports.control) as client:
@@ -41,7 +41,9 @@ class NoEndpointTests(SynchronousTestCase):
                 ack = client.start()
                 self.assertEqual((ack.accept, ack.peer_port), (AcceptType.ACCEPT, 0))
                 stopped = client.stop()
-            self.assertEqual(stopped.accept, AcceptType.ACCEPT, stopped.output)
+            other.terminate()
+            other_said, _ = other.communicate(timeout=10)
+            self.assertEqual(stopped.accept, AcceptType.ACCEPT, (stopped.output, other_said))
             self.assertIn(b"iperf Done", stopped.output)
 
     def test_server_role(self) -> None:
