@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
-from bwctl.render.wording import span
+from bwctl.render.wording import scaled, span
 
 BAR_WIDTH = 30
 _CLEAR = "\r\x1b[K"
@@ -66,11 +66,13 @@ class Progress:
         self._since = 0.0
         self._until: float | None = None
         self._detail = ""
+        self._rate: float | None = None
         self._shown = ""
 
     def phase(self, phase: Phase, now: float, until: float | None = None, detail: str = "") -> None:
         """Enter a phase that ends at a time, if that is known; detail: a host, a tester."""
         self._phase, self._since, self._until, self._detail = phase, now, until, detail
+        self._rate = None
         if phase is Phase.WAITING and until is not None:
             self._start = _clock(self._wall(), until - now)
         if self._is_tty:
@@ -86,6 +88,15 @@ class Progress:
         if line != self._shown:
             self._shown = line
             self._write(_CLEAR + line)
+
+    @property
+    def shows_rate(self) -> bool:
+        """Whether anybody sees the rate of the moment."""
+        return self._phase is Phase.RUNNING and self._is_tty and not self._quiet
+
+    def rate(self, bits_per_second: float | None) -> None:
+        """The rate of the moment, if it is known; drawn with the next tick."""
+        self._rate = bits_per_second
 
     def note(self, text: str, now: float | None = None) -> None:
         """Write a line that stays, above the one that is drawn."""
@@ -123,7 +134,8 @@ class Progress:
         part = over / length if length > 0 else 1.0
         full = int(part * BAR_WIDTH)
         bar = "#" * full + "." * (BAR_WIDTH - full)
-        return f"[{bar}] {int(part * 100):3d} %, {span(over)} of {span(length)}"
+        rate = f", {scaled(self._rate, 'bit/s')}" if self._rate is not None else ""
+        return f"[{bar}] {int(part * 100):3d} %, {span(over)} of {span(length)}{rate}"
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

@@ -28,6 +28,7 @@ from bwctl.values import IPAddress, TestSpec
 
 _AFTER_FAILURE_S = 60.0  # with --streaming
 _TICK_S = 0.2
+_RATE_S = 1.0
 _PHASES = {
     Step.NEGOTIATING: Phase.NEGOTIATING,
     Step.WAITING: Phase.WAITING,
@@ -68,7 +69,7 @@ class Session(Task):
         around = surroundings(options, reactor, self._messages.note)
         self._clock = around.clock
         self._tests = Series(around, *end_wishes(options, credentials))
-        self._planned = 0.0
+        self._planned = self._rate_due = 0.0
         self._interrupted = False
 
     # -- the sequence of tests -------------------------------------------------------------------
@@ -76,7 +77,7 @@ class Session(Task):
     async def run(self) -> int:
         """All tests, with the pauses between them."""
         status, number, failed = 0, 0, False
-        drawing = LoopingCall(lambda: self._progress.tick(self._clock.mono()))
+        drawing = LoopingCall(self._draw)
         drawing.clock = self._reactor
         drawing.start(_TICK_S, now=False)
         try:
@@ -157,6 +158,14 @@ class Session(Task):
 
     def _phase(self, phase: Phase, until: float | None = None) -> None:
         self._progress.phase(phase, self._clock.mono(), until)
+
+    def _draw(self) -> None:
+        """The line on the terminal; its rate once a second, as all the output is read for it."""
+        now = self._clock.mono()
+        if now >= self._rate_due and self._progress.shows_rate:
+            self._rate_due = now + _RATE_S
+            self._progress.rate(self._tests.rate())
+        self._progress.tick(now)
 
     def _on_step(self, step: Step, delay: float) -> None:
         until = self._clock.mono() + delay if delay > 0 else None

@@ -283,6 +283,16 @@ class Conductor:
         self._collector.hurry()
         return True
 
+    def rate(self) -> float | None:
+        """Bits per second of the last interval that the tester at our own end has told of."""
+        spec, output = self.result.spec, self._pair.held.output
+        role = next((role for role, end in self._ends.items() if end.private), None)
+        if spec is None or role is None or not output:
+            return None
+        intervals = self._chosen.parse(output, spec, role).intervals
+        rate = intervals[-1].get("bits_per_second") if intervals else None
+        return rate if isinstance(rate, float) else None
+
     async def _wait(self, spec: TestSpec, agreed: Agreed) -> None:
         """Until one end is done, or both should be."""
         daemons = {role: end.client for role, end in self._ends.items()}

@@ -127,6 +127,12 @@ class Held:
     factory: ControlFactory | None = None
     probe: Probe | None = None
 
+    @property
+    def output(self) -> bytes:
+        """What the tester of the end that the client runs has written so far."""
+        agents = self.factory.connections.agents if self.factory is not None else ()
+        return b"".join(one.process.output for one in agents if one.process is not None)
+
     def close(self) -> None:
         """Begin to give all of it back; harmless when done already."""
         for client in self.clients:

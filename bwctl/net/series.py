@@ -49,6 +49,10 @@ class Series:
         """Cut a started test short: it ends soon, with what there is; False: none has started."""
         return self._conductor is not None and self._conductor.interrupt()
 
+    def rate(self) -> float | None:
+        """Bits per second of the test that runs, where one of its ends is ours and tells it."""
+        return self._conductor.rate() if self._conductor is not None else None
+
     async def _open(self) -> Pair:
         """The connections of the last test if they still serve, else new ones."""
         pair = self._pair

@@ -1,7 +1,11 @@
-"""Reads the line for programs at the end of thrulay's output. Source: testers.md 13."""
+"""Reads the line for programs at the end of thrulay's output. Source: testers.md 13.
+
+Without that line, as the test still runs or was cut short, the rows for people give the intervals.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeGuard
 
@@ -25,6 +29,7 @@ from bwctl.values import Report, Role, TestSpec
 MARK: Final = "#json "  # begins the line with the result
 ALL_STREAMS: Final = 255
 
+_ROW: Final = re.compile(r"^ ?\( *[0-9]+\) +([0-9.]+) +([0-9.]+) +([0-9.]+)\b")  # begin, end, Mb/s
 _COUNTS: Final = ("retransmits", "lost", "packets")
 _DELAYS: Final = {"min": "min", "mean": "mean", "median": "p50", "p95": "p95", "max": "max"}
 
@@ -35,8 +40,9 @@ def read(output: bytes, spec: TestSpec, role: Role) -> Report:
     start = ("\n" + text).rfind("\n" + MARK)
     result = decoded(text, start + len(MARK)) if start >= 0 else None
     if result is None:
-        error = hint(lines_of(text)) or "no result found in the output"
-        return Report(tool="thrulay", error=error)
+        lines = lines_of(text)
+        error = hint(lines) or "no result found in the output"
+        return Report(tool="thrulay", error=error, intervals=_of_rows(lines))
     sent, received = halves(result, role)
     streams = count(result.get("streams"))
     return report(
@@ -110,6 +116,24 @@ def _intervals(spec: TestSpec, entries: Sequence[Any]) -> list[Mapping[str, Any]
     """The intervals without the fragment at the end of a server's."""
     found = (_interval(entry) for entry in entries[:MAX_INTERVALS] if isinstance(entry, dict))
     return [one for one in found if one and long_enough(spec, one["end_s"] - one["start_s"])]
+
+
+def _of_rows(lines: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The intervals of all streams together, as far as the rows tell: rates have three decimals."""
+    megabits: dict[tuple[float, float], float] = {}
+    for row in filter(None, map(_ROW.match, lines)):
+        start, end, value = map(number, row.groups())
+        if start is not None and end is not None and value is not None and start < end:
+            megabits[start, end] = megabits.get((start, end), 0.0) + value
+    return [
+        {
+            "start_s": start,
+            "end_s": end,
+            "bytes": int(value * 1e6 * (end - start) / 8),
+            "bits_per_second": value * 1e6,
+        }
+        for (start, end), value in list(megabits.items())[:MAX_INTERVALS]
+    ]
 
 
 def _interval(entry: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -92,6 +92,21 @@ class ProgressTests(SynchronousTestCase):
             expected = f"bwctl: running iperf3 [{bar}] {percent:3d} %, {10 - left} s of 10 s"
             self.assertTrue((CLEAR + self.written()).endswith(expected) or percent == 0, expected)
 
+    def test_rate(self) -> None:
+        """The rate of the moment stands behind the bar until the test is over."""
+        progress = self.make(is_tty=True)
+        progress.phase(Phase.WAITING, 99.0, until=100.0)
+        self.assertFalse(progress.shows_rate)
+        progress.phase(Phase.RUNNING, 100.0, until=110.0)
+        self.assertTrue(progress.shows_rate)
+        progress.rate(9.412e9)
+        progress.tick(105.0)
+        self.assertTrue(self.written().endswith(" 50 %, 5 s of 10 s, 9.41 Gbit/s"))
+        progress.rate(None)
+        progress.tick(105.0)
+        self.assertTrue(self.written().endswith("5 s of 10 s"))
+        self.assertFalse(self.make().shows_rate)
+
     def test_clock_step(self) -> None:
         """A clock that goes backwards, or an end that is the start, does no harm."""
         progress = self.make(is_tty=True)

@@ -127,6 +127,25 @@ class UDPOutputTests(SynchronousTestCase):
         self.assertEqual(report.summary["owd_ms"], {"median": 0.013})
         self.assertEqual({"duplicates", "out_of_order", "jitter_ms"} & set(report.summary), set())
 
+    def test_rows_without_a_result(self) -> None:
+        """While it runs, and where it was cut short, the rows give the intervals so far."""
+        rows = (
+            "#(ID) begin, s   end, s   Mb/s  RTT delay,ms jitter     min      avg      max\n"
+            " ( 0)    0.000    1.000 1000.500    2.171    2.241    0.153    2.819    9.966\n"
+            " ( 1)    0.000    1.000  500.000    2.171    2.241    0.153    2.819    9.966\n"
+            " ( 0)    1.000    2.000   10.000    2.302    2.183    0.548    2.883    8.962\n"
+            " ( 1)    2.000    1.000   99.000    2.302\n ( 0)    2.000    3.0"
+        )
+        report = tester("thrulay").parse(rows.encode(), spec("thrulay"), Role.CLIENT)
+        self.assertEqual(report.error, "no result found in the output")
+        self.assertEqual(
+            [dict(one) for one in report.intervals],
+            [
+                {"start_s": 0.0, "end_s": 1.0, "bytes": 187562500, "bits_per_second": 1.5005e9},
+                {"start_s": 1.0, "end_s": 2.0, "bytes": 1250000, "bits_per_second": 1e7},
+            ],
+        )
+
     def test_no_report(self) -> None:
         """Sent is not arrived."""
         error = "no report: the server does not answer in time"
