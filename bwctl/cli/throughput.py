@@ -119,7 +119,7 @@ BWCTL = Program(
     kind=Kind.THROUGHPUT,
     purpose="measure the throughput between two hosts, at a time their daemons agree on",
     groups=(ends(Kind.THROUGHPUT), THROUGHPUT, SCHEDULE, OUTPUT),
-    default_tools=(ToolID.IPERF3, ToolID.IPERF, ToolID.NUTTCP),
+    default_tools=(ToolID.IPERF3, ToolID.IPERF, ToolID.NUTTCP, ToolID.THRULAY),
     examples=(
         ("bwctl -c recv.example.net -s send.example.net", "TCP, 10 seconds, between two others"),
         ("bwctl -s send.example.net -t 30 -P 4 -i 1", "from there to this host, four streams"),

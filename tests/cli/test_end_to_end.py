@@ -88,6 +88,13 @@ class ResultTests(EndToEndTestCase):
         self.assertIn("Server listening", ran.stdout)
         self.assertIn("iperf Done.", ran.stdout)
 
+    def test_no_other_tester_in_common(self) -> None:
+        """Without a word about testers the embedded one is there where there is no other."""
+        bare = "disable_iperf3\ndisable_iperf\ndisable_nuttcp\n"
+        with self.single(options=bare) as one, self.single(TWO) as two:
+            ran = self.bwctl("-c", one.node, "-s", two.node, "-t", "1", "--json")
+        self.assertEqual(json.loads(ran.stdout)["tool"], "thrulay")
+
     def test_local_end_without_a_daemon(self) -> None:
         """Either end may be the host of the client, which has no daemon."""
         with self.single() as one:
