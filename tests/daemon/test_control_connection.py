@@ -262,7 +262,7 @@ class StartTests(DaemonTestCase):
 
 
 class HostileTests(DaemonTestCase):
-    options = "control_timeout 2\nmax_result_size 100000\n"
+    options = "control_timeout 2\nhandshake_timeout 2\nmax_result_size 100000\n"
 
     def test_garbage_at_every_state(self) -> None:
         """Octets that are no message end their own connection, and nothing else."""

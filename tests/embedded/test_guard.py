@@ -8,7 +8,7 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
-from unittest import TestCase
+from unittest import TestCase, mock
 
 from bwctl.embedded import guard
 from tests.embedded.programs import PATIENCE_S, PREFIX, RUN, alive, descriptors, run, start, until
@@ -306,9 +306,12 @@ class PrivateDirectoryTests(GuardTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.place = self.file.parent
-        before = dict(os.environ)
-        self.addCleanup(os.environ.update, before)
-        os.environ["TMPDIR"] = str(self.place)
+        self.set_tmpdir(self.place)
+
+    def set_tmpdir(self, place: Path) -> None:
+        patch = mock.patch.dict(os.environ, {"TMPDIR": str(place)})
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def left(self) -> list[str]:
         return [path.name for path in self.place.iterdir() if path.name != "pid"]
@@ -347,7 +350,7 @@ class PrivateDirectoryTests(GuardTestCase):
 
     def test_cannot_be_made(self) -> None:
         """No place for it: a line and status 71, and nothing runs."""
-        os.environ["TMPDIR"] = str(self.place / "missing")
+        self.set_tmpdir(self.place / "missing")
         status, output, errors = self.outcome(["echo", "ran"], "--private-directory", "X")
         self.assertEqual((status, output), (71, ""))
         self.assertEqual(errors, "bwctl: cannot start echo: No such file or directory\n")

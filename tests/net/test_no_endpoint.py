@@ -23,7 +23,12 @@ class NoEndpointTests(SynchronousTestCase):
         with running(start_ours(CLIENT, limits=ALLOWED)) as (daemon,):
             port = daemon.ports.first + 49  # of the block, and not of the peer ports
             server = ["iperf3", "-s", "-1", "-B", SERVER, "-p", str(port)]
-            other = subprocess.Popen(server, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            other = subprocess.Popen(
+                server,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
             self.addCleanup(other.wait)
             self.addCleanup(other.kill)
             with opened(CLIENT, daemon.ports.control) as client:
