@@ -121,7 +121,8 @@ class ValueTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """What holds without options."""
         expected = Options(
-            receiver=HostPort("h"), tools=(ToolID.IPERF3, ToolID.IPERF, ToolID.NUTTCP)
+            receiver=HostPort("h"),
+            tools=(ToolID.IPERF3, ToolID.IPERF, ToolID.NUTTCP, ToolID.THRULAY),
         )
         self.assertEqual(read(""), expected)
         self.assertEqual(remarks(expected), [])
