@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from bwctl.net.control import ControlFactory
+from bwctl.net.factory import ControlFactory
 from bwctl.net.invariants import Snapshot, leftovers, violations
 from bwctl.net.process import TesterProcess
 from bwctl.net.snapshot import snapshot

@@ -19,7 +19,7 @@ from twisted.python.util import switchUID
 from bwctl.daemon.config import Settings
 from bwctl.daemon.selfcheck import SelfCheck
 from bwctl.net import prompt
-from bwctl.net.control import ControlFactory
+from bwctl.net.factory import ControlFactory
 from bwctl.net.host import Host
 from bwctl.net.probe import Probe
 from bwctl.values import NTPTime

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IAddress, IHandshakeListener, ISSLTransport
-from twisted.internet.protocol import ServerFactory, connectionDone
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -18,16 +17,13 @@ from bwctl.control.legality import State
 from bwctl.control.server import ServerSession
 from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType
-from bwctl.interfaces import ClientFacts, RequestFacts
+from bwctl.interfaces import ClientFacts
 from bwctl.limits import policy
-from bwctl.limits.addresses import unmapped
-from bwctl.limits.classes import LimitClass
 from bwctl.limits.keys import Key
-from bwctl.limits.places import Asker
-from bwctl.limits.quota import requester
 from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Booking, BrokerService, Refusal
 from bwctl.net.carrier import Carrier
+from bwctl.net.claim import Claim, class_of
 from bwctl.net.connections import Connections, plain_address
 from bwctl.net.ends import NoPeerAgent, PeerWay, make_agent
 from bwctl.net.eventlog import EventLog
@@ -35,14 +31,10 @@ from bwctl.net.hook_input import HookEvent
 from bwctl.net.host import Host
 from bwctl.net.names import peer_names
 from bwctl.net.once import Once
-from bwctl.net.plugged import PluginFailure
-from bwctl.net.rules import Application
-from bwctl.values import SID, SID_SIZE, IPAddress, Role
+from bwctl.values import IPAddress, Role
 from bwctl.wire.fields import Mode
-from bwctl.wire.request import TestRequest
 
 MAX_CLIENT_RESULT = 64 * 1024  # octets; clients send none, and nobody reads them
-_KILLING_S = 5.0  # from the last signal to the point where a stopping daemon waits no longer
 
 
 @implementer(IHandshakeListener)
@@ -64,7 +56,6 @@ class ControlProtocol(Carrier):
         self._mode = Mode.OPEN
         self._rtt = 0.0
         self._greeted_at = 0.0
-        self._booking: Booking | None = None
         self._agent: PeerAgent | None = None
         self._key: Deferred[Key | None] | None = None
         self._lost = False
@@ -151,7 +142,8 @@ class ControlProtocol(Carrier):
     @property
     def booking(self) -> Booking | None:
         """What it holds, or has held until its time passed."""
-        return self._booking
+        claim: Claim | None = self.__dict__.get("_claim")
+        return claim.booking if claim is not None else None
 
     @property
     def peer(self) -> IPAddress:
@@ -190,7 +182,7 @@ class ControlProtocol(Carrier):
         self._facts = ClientFacts(
             address=self._peer, user=self._user, certificate_names=tuple(self._names)
         )
-        limit_class = self._classify(self._facts)
+        limit_class = class_of(self._host, self._facts)
         if limit_class is None:
             self._turn_away(event, "the policy failed")
             return
@@ -231,16 +223,6 @@ class ControlProtocol(Carrier):
         self.log.failure("control connection failed", failure=failure, event="control.broken")
         self.transport.abortConnection()
 
-    def _classify(self, facts: ClientFacts) -> LimitClass | None:
-        """The client's class, by the limits of this moment: they may have been read anew.
-
-        None if a plugged-in policy fails.
-        """
-        try:
-            return self._host.classify(facts)
-        except PluginFailure:
-            return None
-
     def _turn_away(self, event: asked.ClientGreeted, reason: str) -> None:
         self.log.warn(
             "{peer} turned away, user {user!r}, mode {mode}: {reason}",
@@ -262,89 +244,24 @@ class ControlProtocol(Carrier):
 
     def _on_test(self, event: asked.TestAsked) -> None:
         self._arm(self._host.control_timeout)
-        held = self._booking if event.update else None
-        if held is not None:
-            application = self._application(event.request, held.sid, moves=True)
-            answer = self._broker.move(held, application)
-        else:
-            sid = self._new_sid(event.request)
-            application = self._application(event.request, sid, moves=False)
-            answer = self._broker.reserve(application)
+        answer = self._claim.ask(event.request, update=event.update)
         if isinstance(answer, Refusal):
-            self._booking = None
             self.transport.write(self._session.deny(answer.accept, answer.start))
             return
-        self._booking = answer
         port = answer.port if answer.reservation.role is Role.SERVER else 0
         self.transport.write(self._session.grant(answer.reservation.start, answer.sid, port))
 
-    def _application(self, request: TestRequest, sid: SID, *, moves: bool) -> Application:
+    @cached_property
+    def _claim(self) -> Claim:
+        """Made when the first request comes, as an idle client never asks."""
         assert self._facts is not None  # since it was let in
-        limit_class = self._classify(self._facts)
-        objections: Sequence[str] = ()
-        if limit_class is None:
-            limit_class = self._host.limits.default  # for the log: the answer is no
-            objections = ("the policy failed",)
-        elif self._host.plugged.policy is not None:
-            objections = self._objections(self._facts, request, limit_class, moves)
-        return Application(
-            request=request,
-            sid=sid,
-            limit_class=limit_class,
-            rtt=self._rtt,
-            asker=self._asker,
-            third_party=self._is_third_party(request),
-            client=self._client_name,
-            objections=objections,
-            requester=self._requester,
-        )
-
-    # Worked out when the first request asks, as an idle client never does.
-
-    @cached_property
-    def _client_name(self) -> str:
-        """Who it is, for the log."""
-        return f"{self._peer} ({self._user or 'open'})"
-
-    @cached_property
-    def _requester(self) -> str:
-        return requester(self._peer, self._user, self._names)
-
-    @cached_property
-    def _asker(self) -> Asker:
-        host = getattr(self.transport.getHost(), "host", None)
-        return Asker(self._peer, host is None or self._peer == plain_address(host))
-
-    def _objections(
-        self, client: ClientFacts, request: TestRequest, limit_class: LimitClass, moves: bool
-    ) -> Sequence[str]:
-        """What the site's own policy says."""
-        facts = RequestFacts(
-            client=client,
-            limit_class=limit_class.name,
-            spec=request.spec,
-            role=request.role,
-            earliest=request.time,
-            latest=request.latest or None,
-            moves=moves,
-        )
-        return self._host.plugged.denials(facts)
-
-    def _is_third_party(self, request: TestRequest) -> bool:
-        """Whether the client has others test: by its address it is not at the other end.
-
-        What it writes for our end does not count: not every tester looks at that.
-        """
-        theirs = unmapped(request.spec.address(request.role.other))
-        return not self._asker.local and self._peer != theirs
-
-    def _new_sid(self, request: TestRequest) -> SID:
-        """The server daemon makes the id, the client daemon takes it as told (wire.md 5)."""
-        return SID(os.urandom(SID_SIZE)) if request.role is Role.SERVER else request.sid
+        ours = getattr(self.transport.getHost(), "host", None)
+        local = ours is None or self._peer == plain_address(ours)
+        return Claim(self._host, self._broker, self._facts, local=local, rtt=self._rtt)
 
     def _on_cancel(self, event: asked.CancelAsked) -> None:
         self._arm(self._host.control_timeout)
-        port = self._booking.port if self._booking is not None else 0
+        port = self.booking.port if self.booking is not None else 0
         self._release()
         self.transport.write(self._session.deny(AcceptType.REJECT, sid=event.sid, port=port))
 
@@ -357,15 +274,18 @@ class ControlProtocol(Carrier):
         self.transport.write(self._session.deny(AcceptType.UNSUPPORTED))
 
     def _release(self) -> None:
-        booking, self._booking = self._booking, None
-        if booking is not None and self._agent is None:
-            self._broker.release(booking)
+        if self.booking is None:
+            return
+        if self._agent is None:
+            self._claim.release()
+        else:
+            self._claim.booking = None  # the slot is the test's, until that is over
 
     # -- the test --------------------------------------------------------------------------------
 
     def _on_start(self, event: asked.StartAsked) -> None:
-        booking = self._booking
-        if booking is None or booking.released:
+        booking = self._claim.standing
+        if booking is None:
             self._refuse_start("the reservation is over: StartSession came too late")
             return
         try:
@@ -404,14 +324,14 @@ class ControlProtocol(Carrier):
             status=outcome.status.name,
             tester=booking.tester.name,
             role=booking.reservation.role.value,
-            client=self._client_name,
+            client=self._claim.client,
             sid=booking.sid.hex(),
             event="test.ended",
         )
         self._broker.release(booking)
         self._broker.measure(booking, outcome.output, booking.reservation.role)
         if self._agent is agent:
-            self._agent, self._booking = None, None
+            self._agent, self._claim.booking = None, None
         if self._lost:
             return
         self.transport.write(self._session.stop(outcome.status, outcome.output))
@@ -467,64 +387,3 @@ _ANSWERS: dict[type, Callable[[ControlProtocol, Any], None]] = {
     asked.StartAsked: ControlProtocol._on_start,
     Stopped: ControlProtocol._on_stop,
 }
-
-
-class ControlFactory(ServerFactory):
-    """Makes the control connections of one daemon, and can end them all."""
-
-    noisy = False
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.broker = BrokerService(host)
-        self.connections: Connections[ControlProtocol] = Connections()
-
-    def buildProtocol(self, addr: IAddress | None) -> ControlProtocol:
-        """A connection from an address; local sockets count as this host."""
-        peer = plain_address(getattr(addr, "host", None) or "127.0.0.1")
-        protocol = ControlProtocol(self.host, self.broker, peer, self.connections)
-        protocol.factory = self
-        return protocol
-
-    def all_over(self) -> Deferred[list[None]]:
-        """Fires when all that there is now is gone: connections, testers, exchanges of results."""
-        waits: list[Deferred[Any]] = [one.gone.wait() for one in self.connections.open]
-        waits += [agent.over.wait() for agent in self.connections.agents]
-        return gatherResults(waits)
-
-    async def drain(self) -> None:
-        """Close every connection; over when no process of any test is left.
-
-        Tests that run get `die_by` seconds to come to their end; those that wait get none. Results
-        of those that have ended still go out.
-        """
-        running = [one for one in self.connections.open if one.agent and one.agent.ran]
-        for protocol in self.connections.open - set(running):
-            if protocol.agent is None:
-                protocol.finish()
-            else:
-                protocol.abort()
-        over: Once[None] = Once()
-        timers = [
-            self.host.timers.after(self.host.die_by, self._abort_all),
-            self.host.timers.after(self.host.die_by + _KILLING_S, over.fire, None),
-        ]
-        # Also those whose control connections went away before.
-        agents = {*self.connections.agents, *(one.agent for one in running if one.agent)}
-        ended = gatherResults([agent.finished.wait() for agent in agents])
-        ended.addBoth(lambda _: over.fire(None))
-        await over.wait()
-        for timer in timers:
-            timer.cancel()
-        await self._flush_all()
-
-    async def _flush_all(self) -> None:
-        """Close what is left; results that were just written still go out."""
-        gone = [protocol.gone.wait() for protocol in self.connections.open]
-        for protocol in tuple(self.connections.open):
-            protocol.finish()
-        await gatherResults(gone)
-
-    def _abort_all(self) -> None:
-        for protocol in tuple(self.connections.open):
-            protocol.abort()

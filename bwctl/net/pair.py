@@ -24,7 +24,7 @@ from bwctl.results import ClockReading
 from bwctl.values import IPAddress, seconds, ticks
 
 if TYPE_CHECKING:  # a client between two daemons never needs them
-    from bwctl.net.control import ControlFactory
+    from bwctl.net.factory import ControlFactory
     from bwctl.net.host import Host
     from bwctl.net.probe import Probe
     from bwctl.net.tls import ClientTLS
@@ -332,7 +332,7 @@ class Opener:
         return await self._open_private(wish, address)
 
     async def _open_private(self, wish: EndWish, address: IPAddress) -> OpenEnd:
-        from bwctl.net.control import ControlFactory
+        from bwctl.net.factory import ControlFactory
         from bwctl.net.probe import Probe
 
         if self._around.local_host is None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from bwctl.net.agent import PeerAgent
 from bwctl.net.broker import Booking, BrokerService
-from bwctl.net.control import ControlFactory, ControlProtocol
+from bwctl.net.control import ControlProtocol
+from bwctl.net.factory import ControlFactory
 from bwctl.net.hook_process import HookProcess
 from bwctl.net.invariants import LATE_S, AgentState, Held, Snapshot
 from bwctl.net.link import ClientLink, ServerLink

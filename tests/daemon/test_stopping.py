@@ -18,7 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from bwctl.control.session import Stopped
 from bwctl.daemon.tap import Options
 from bwctl.errors import AcceptType
-from bwctl.net.control import ControlFactory, ControlProtocol
+from bwctl.net.control import ControlProtocol
+from bwctl.net.factory import ControlFactory
 from bwctl.net.host import Host
 from bwctl.net.once import Once
 from bwctl.net.timers import Timers

@@ -12,9 +12,11 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.daemon.selfcheck import INTERVAL_S, SelfCheck
+from bwctl.interfaces import ClientFacts
 from bwctl.net.broker import Booking
 from bwctl.net.connections import _place_of
-from bwctl.net.control import ControlFactory, ControlProtocol
+from bwctl.net.control import ControlProtocol
+from bwctl.net.factory import ControlFactory
 from bwctl.net.invariants import AgentState, Snapshot, leftovers, violations
 from bwctl.net.once import Once
 from bwctl.net.snapshot import snapshot
@@ -39,13 +41,14 @@ class InvariantTests(SynchronousTestCase):
         connection = self.factory.buildProtocol(None)
         transport: Any = StringTransport()
         connection.makeConnection(transport)
+        connection._facts = ClientFacts(address=connection.peer, user=None, certificate_names=())
         return connection
 
     def book(self, number: int = 1) -> Booking:
         """A reservation that the connection holds."""
         at = self.clock.now() + ticks(20 * number)
         booking = book(self.host, self.factory.broker, number, at)
-        self.connection._booking = booking
+        self.connection._claim.booking = booking
         return booking
 
     def found(self) -> list[str]:
@@ -68,7 +71,7 @@ class InvariantTests(SynchronousTestCase):
     def test_lost_reservation(self) -> None:
         """A reservation that its connection has forgotten, with all that hangs on it."""
         booking = self.book()
-        self.connection._booking = None
+        self.connection._claim.booking = None
         self.assert_found(
             f"reservation of SID {'01' * 16} belongs to no connection",
             f"port {booking.port} of test_port is taken by nobody",
@@ -78,8 +81,8 @@ class InvariantTests(SynchronousTestCase):
     def test_two_owners(self) -> None:
         """A reservation that two connections hold."""
         other = self.connect()
-        other._booking = self.book()
-        port = other._booking.port
+        other._claim.booking = self.book()
+        port = other._claim.booking.port
         self.assert_found(
             f"reservation of SID {'01' * 16} belongs to 2 connections",
             f"port {port} of test_port is taken by 2 reservations",
@@ -190,7 +193,7 @@ class InvariantTests(SynchronousTestCase):
         check = SelfCheck(self.factory, self.reactor)
         check.begin()
         self.book(10)  # its time is not yet
-        self.connection._booking = None
+        self.connection._claim.booking = None
         with capturedLogs() as events:
             self.reactor.advance(INTERVAL_S - 1)
             self.assertEqual(check.count, 0)
