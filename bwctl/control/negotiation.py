@@ -5,16 +5,17 @@ The daemons are asked in turn, each with the other's answer, until both say the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
 from bwctl.errors import AcceptType
-from bwctl.values import NEVER, NO_SID, NTP_MAX, SID, ErrorEstimate, NTPTime, Role, TestSpec
+from bwctl.values import NEVER, NO_SID, NTP_MAX, SID, ErrorEstimate, NTPTime, Role, TestSpec, ticks
 from bwctl.wire.messages import TestAccept
 from bwctl.wire.request import TestRequest
 
 MAX_ROUNDS = 50  # C has no bound; two daemons of which one rounds would never end
+_LEAST_ROUND_TRIPS_S = 0.001
 LONGEST_PAUSE_S = 1.0  # less than a test with its padding, by which a reservation is moved on
 
 
@@ -48,6 +49,38 @@ class Failed:
     reason: str
 
 
+class Backoff:
+    """What a client does where two daemons do not come to one time.
+
+    Two clients that ask two daemons in opposite order at the same time hold, each at one of them,
+    the time that the other wants: each answer moves both on, in step, for as long as they ask in
+    step. A pause of random length before the daemons are asked again, one directly after the
+    other, lets one of the clients come through.
+
+    Daemons that are far away each answer with the first time that they can meet, which is past
+    what the other one can meet when it is asked. So one asks for a time that is later by as much
+    as the pause and the asking take.
+
+    Args:
+        round_trips: those to both daemons together, seconds.
+    """
+
+    def __init__(self, round_trips: float, random: Random) -> None:
+        self.round_trips = max(_LEAST_ROUND_TRIPS_S, round_trips)
+        self._random = random
+
+    def pause(self, answers: int) -> float:
+        """Seconds to wait after so many answers; 0 where asking in turn may still do."""
+        asked_again, second = divmod(answers - 3, 2)
+        if second or asked_again < 0:
+            return 0.0
+        longest = min(
+            max(LONGEST_PAUSE_S, 2 * self.round_trips),
+            self.round_trips * 2.0 ** (asked_again + 2),
+        )
+        return self._random.uniform(0.0, longest)
+
+
 class Negotiation:
     """One test's search for a moment. `ask` says what to send, `answer` takes the reply."""
 
@@ -56,7 +89,7 @@ class Negotiation:
         first: NTPTime,
         latest: NTPTime,
         tool_port: int = 0,
-        pause: Callable[[int], float] = lambda answers: 0.0,
+        backoff: Backoff | None = None,
     ) -> None:
         self._latest = latest or NTP_MAX  # 0 = no limit, as on the wire
         self._held: dict[Role, NTPTime] = {}
@@ -64,7 +97,7 @@ class Negotiation:
         self._tool_port = tool_port
         self._next = Ask(Role.SERVER, first, NO_SID, 0)
         self._rounds = 0
-        self._pause = pause
+        self._backoff = backoff
 
     @property
     def ask(self) -> Ask:
@@ -101,30 +134,12 @@ class Negotiation:
         if self._rounds >= MAX_ROUNDS:
             return Failed(role, AcceptType.FAILURE, start, f"no common time in {MAX_ROUNDS} rounds")
         port = self._tool_port if role.other is Role.CLIENT else 0
-        self._next = Ask(role.other, start, self._sid, port, self._pause(self._rounds))
+        pause = self._backoff.pause(self._rounds) if self._backoff is not None else 0.0
+        if pause and self._backoff is not None:
+            later = start + ticks(pause + self._backoff.round_trips)
+            start = max(start, NTPTime(min(later, self._latest)))
+        self._next = Ask(role.other, start, self._sid, port, pause)
         return self._next
-
-
-def pauses(round_trips: float, random: Random) -> Callable[[int], float]:
-    """How long to wait before asking again, by the number of answers so far.
-
-    Two clients that ask two daemons in opposite order at the same time hold, each at one of them,
-    the time that the other wants: each answer moves both on, in step, for as long as they ask in
-    step. A pause of random length before the daemons are asked again, one directly after the
-    other, lets one of the clients come through.
-
-    Args:
-        round_trips: those to both daemons together, seconds.
-    """
-    most = max(LONGEST_PAUSE_S, 2 * round_trips)
-
-    def pause(answers: int) -> float:
-        asked_both, second = divmod(answers, 2)
-        if second or not asked_both:
-            return 0.0
-        return random.uniform(0.0, min(most, round_trips * 2.0 ** (asked_both + 1)))
-
-    return pause
 
 
 class Requests:

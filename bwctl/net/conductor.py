@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from bwctl.control import timing
-from bwctl.control.negotiation import Agreed, Ask, Failed, Negotiation, Requests, pauses
+from bwctl.control.negotiation import Agreed, Ask, Backoff, Failed, Negotiation, Requests
 from bwctl.control.session import Stopped
 from bwctl.control.versions import unsupported
 from bwctl.errors import AcceptType
@@ -209,8 +209,8 @@ class Conductor:
             raise SessionFailure("clock", text, "it is wrong by years")
         self._update(requested_start=first, latest_start=latest)
         port = self._wish.tester_port or self._chosen.default_port
-        pause = pauses(seconds(sum(self._rtts())), Random())  # noqa: S311 - no secret
-        negotiation = self._negotiation = Negotiation(first, latest, port, pause)
+        backoff = Backoff(seconds(sum(self._rtts())), Random())  # noqa: S311 - no secret
+        negotiation = self._negotiation = Negotiation(first, latest, port, backoff)
         requests = self._requests = Requests(spec, latest, self._errors())
         step: Ask | Agreed | Failed = negotiation.ask
         while isinstance(step, Ask):

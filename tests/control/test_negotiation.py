@@ -16,10 +16,10 @@ from bwctl.control.negotiation import (
     MAX_ROUNDS,
     Agreed,
     Ask,
+    Backoff,
     Failed,
     Negotiation,
     Requests,
-    pauses,
 )
 from bwctl.errors import AcceptType
 from bwctl.values import NEVER, NO_SID, SID, ErrorEstimate, NTPTime, Role, TestSpec, ToolID, ticks
@@ -270,18 +270,28 @@ class TwoDaemonsTests(SynchronousTestCase):
 
 
 class Rival:
-    """A client in a race for two daemons; each of its asks takes a round trip and its pause."""
+    """A client that asks two daemons; each question takes it a round trip and a pause."""
 
-    def __init__(self, number: int, server: Timetable, client: Timetable, seed: int | None) -> None:
-        self.daemons = {SERVER: server, CLIENT: client}
+    def __init__(
+        self,
+        daemons: dict[Role, Timetable],
+        *,
+        number: int = 1,
+        seed: int | None = 0,
+        way: float = 0.02,
+        fuzz: float = 1.6,
+    ) -> None:
+        self.daemons = daemons
         self.sid = SID(bytes([number]) * 16)
         self.held: dict[Role, Reservation] = {}
-        pause = {} if seed is None else {"pause": pauses(2 * ROUND_TRIP, Random(seed))}
-        self.negotiation = Negotiation(NTPTime(ticks(10)), NTPTime(ticks(3600)), **pause)
+        self.way = way
+        self.fuzz = fuzz
+        backoff = None if seed is None else Backoff(2 * way, Random(seed))
+        self.negotiation = Negotiation(NTPTime(ticks(10)), NTPTime(ticks(3600)), backoff=backoff)
         self.step: Ask | Agreed | Failed = self.negotiation.ask
 
     def ask(self, now: float) -> float:
-        """Ask one daemon; when the next ask reaches the other."""
+        """Ask one daemon; when the next question reaches the other."""
         assert isinstance(self.step, Ask)
         ask = self.step
         demand = Demand(
@@ -291,25 +301,29 @@ class Rival:
             earliest=ask.time,
             latest=None,
             length=ticks(30),
-            fuzz=ticks(1.6),
+            fuzz=ticks(self.fuzz),
+            rtt=ticks(self.way),
         )
         found = self.daemons[ask.role].place(demand, ticks(now), replacing=self.held.get(ask.role))
         assert isinstance(found, Reservation)
         self.held[ask.role] = found
         self.step = self.negotiation.answer(yes(found.start, PORT))
-        pause = self.step.pause if isinstance(self.step, Ask) else 0.0
-        return now + ROUND_TRIP + pause
-
-
-ROUND_TRIP = 0.02
+        return now + self.way + (self.step.pause if isinstance(self.step, Ask) else 0.0)
 
 
 class RaceTests(SynchronousTestCase):
-    def race(self, seed: int | None, apart: float, size: int = 2) -> list[Agreed | Failed]:
-        """Clients that ask a ring of daemons, each the next one's server first."""
-        daemons = [Timetable() for _ in range(size)]
+    def race(
+        self, seed: int | None, apart: float, size: int = 2, way: float = 0.02
+    ) -> list[Ask | Agreed | Failed]:
+        """Clients that ask a ring of daemons, each with another one as its server."""
+        ring = [Timetable() for _ in range(size)]
         rivals = [
-            Rival(i, daemons[i], daemons[(i + 1) % size], None if seed is None else seed + i)
+            Rival(
+                {SERVER: ring[i], CLIENT: ring[(i + 1) % size]},
+                number=i,
+                seed=None if seed is None else seed + i,
+                way=way,
+            )
             for i in range(size)
         ]
         due = {i: apart * i for i in range(size)}
@@ -318,42 +332,70 @@ class RaceTests(SynchronousTestCase):
             due[i] = rivals[i].ask(due[i])
             if not isinstance(rivals[i].step, Ask):
                 del due[i]
-        return [rival.step for rival in rivals if not isinstance(rival.step, Ask)]
+        return [rival.step for rival in rivals]
 
     def test_opposite_order(self) -> None:
         """Two clients that ask two daemons in opposite order at the same time both finish."""
         for seed in range(0, 400, 2):
-            found = self.race(seed, apart=ROUND_TRIP / 3)
+            found = self.race(seed, apart=0.007)
             starts = [one.start for one in found if isinstance(one, Agreed)]
             self.assertEqual(len(starts), 2, f"{seed}: {found}")
             self.assertGreaterEqual(abs(starts[0] - starts[1]), ticks(30), str(seed))
-            self.assertLess(max(starts), ticks(300), str(seed))
+            self.assertLess(max(starts), ticks(400), str(seed))
 
     def test_rings(self) -> None:
-        """So do several in a ring, where each has one that the next one wants."""
-        for seed in range(0, 400, 8):
-            found = self.race(seed, apart=ROUND_TRIP / 9, size=5)
-            self.assertEqual([one for one in found if isinstance(one, Failed)], [], str(seed))
+        """So do several in a ring, where each holds what the next one wants, near and far."""
+        for way in (0.0, 0.02, 0.6):
+            for seed in range(0, 400, 8):
+                found = self.race(seed, apart=way / 9, size=5, way=way)
+                self.assertEqual([one for one in found if isinstance(one, Failed)], [], str(seed))
 
-    def test_without_pauses_they_go_on_in_step(self) -> None:
-        """That is what the pauses are for."""
+    def test_without_backoff_they_go_on_in_step(self) -> None:
+        """That is what it is for."""
         found = self.race(None, apart=0.0)
         self.assertEqual([type(one) for one in found], [Failed, Failed])
 
+    def test_far_away(self) -> None:
+        """Daemons of which each needs more notice than is left when it is asked are agreed.
+
+        Their paddings are large, so that the first time that they can meet lies ahead; each answer
+        is past by more than the setup margin when the other one is asked.
+        """
+        for seed, agrees in ((None, False), (1, True)):
+            rival = Rival({SERVER: Timetable(), CLIENT: Timetable()}, seed=seed, way=0.3, fuzz=12)
+            now = 0.0
+            while isinstance(rival.step, Ask):
+                now = rival.ask(now)
+            self.assertIs(isinstance(rival.step, Agreed), agrees, rival.step)
+
     def test_pauses(self) -> None:
-        """None before both daemons were asked, nor between them; then longer ones, bounded."""
-        pause = pauses(0.04, Random(1))
-        for answers in (0, 1, 3, 5, 49):
-            self.assertEqual(pause(answers), 0.0, answers)
-        for answers, longest in ((2, 0.16), (4, 0.32), (6, 0.64), (8, 1.0), (48, 1.0)):
-            found = [pause(answers) for _ in range(50)]
+        """None while asking in turn may do, nor before the second daemon; then longer, bounded."""
+        backoff = Backoff(0.04, Random(1))
+        for answers in (0, 1, 2, 4, 6, 48):
+            self.assertEqual(backoff.pause(answers), 0.0, answers)
+        for answers, longest in ((3, 0.16), (5, 0.32), (7, 0.64), (9, 1.0), (49, 1.0)):
+            found = [backoff.pause(answers) for _ in range(50)]
             self.assertTrue(all(0 <= one <= longest for one in found), answers)
             self.assertGreater(max(found), longest / 2, answers)
 
     def test_pauses_of_a_long_way(self) -> None:
         """They are longer than the round trips even where those are: else they do not help."""
-        pause = pauses(1.2, Random(1))
-        self.assertGreater(max(pause(20) for _ in range(50)), 1.2)
+        backoff = Backoff(1.2, Random(1))
+        self.assertGreater(max(backoff.pause(21) for _ in range(50)), 1.2)
+
+    def test_what_is_asked_after_a_pause(self) -> None:
+        """A time that is later by as much as the pause and the asking take, but not too late."""
+        for latest, asked in ((600, None), (131, ticks(131))):
+            negotiation = Negotiation(
+                NTPTime(ticks(100)), NTPTime(ticks(latest)), backoff=Backoff(2.0, Random(1))
+            )
+            step: Ask | Agreed | Failed = negotiation.ask
+            for start in (110, 120, 130):
+                step = negotiation.answer(yes(ticks(start), PORT))
+            assert isinstance(step, Ask)
+            self.assertGreater(step.pause, 0.0)
+            later = ticks(130) + ticks(step.pause + 2.0)
+            self.assertEqual((step.role, step.time), (CLIENT, asked or later))
 
 
 class RequestsTests(SynchronousTestCase):
