@@ -106,6 +106,9 @@ class LimitClass:
     _binding: dict[str, tuple[LimitClass, ...]] = field(
         default_factory=dict, init=False, repr=False
     )
+    _given: dict[tuple[str, ...], tuple[str, ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def lineage(self) -> Iterator[LimitClass]:
         """The class, its parent and so on up to the root."""
@@ -137,6 +140,13 @@ class LimitClass:
                 for bound in self.bounds(limit)
                 if (not bound.allows(limit) if withheld else getattr(bound, limit))
             )
+        return found
+
+    def given(self, limits: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of some limits that can forbid anything; worked out once, as `binding`."""
+        found = self._given.get(limits)
+        if found is None:
+            found = self._given[limits] = tuple(filter(self.binding, limits))
         return found
 
     def governing(self, limit: str) -> str:

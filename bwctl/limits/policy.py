@@ -111,9 +111,8 @@ def _clock(facts: Facts) -> Iterator[Denial]:
 
 
 def _upper_bounds(limit_class: LimitClass, facts: Facts) -> Iterator[Denial]:
-    for limit, measure in _MEASURES.items():
-        if limit_class.binding(limit):
-            yield from exceeded(limit_class, limit, measure(facts))
+    for limit in limit_class.given(_MEASURED):
+        yield from exceeded(limit_class, limit, _MEASURES[limit](facts))
 
 
 def _streams(facts: Facts) -> int:
@@ -149,6 +148,7 @@ _MEASURES: Final[Mapping[str, Callable[[Facts], int]]] = {
     "max_streams": _streams,
 }
 """What a request asks for, in the unit of the limit; 0 where the limit is none of its business."""
+_MEASURED: Final = tuple(_MEASURES)
 
 
 # Permissions

@@ -53,6 +53,7 @@ QUOTAS: Final[Mapping[str, Quota]] = MappingProxyType(
 )
 
 
+_NAMES: Final = tuple(QUOTAS)
 _WINDOWS: Final = tuple({quota.window_s: None for quota in QUOTAS.values()})
 
 
@@ -143,14 +144,17 @@ class _Account:
 
     def advance(self, now: float) -> None:
         """Forget what is older than a day. After a clock was set back nothing is in the future."""
+        if self._entries and self._entries[-1][0] > now:
+            self._bring_back(now)
+        while self._entries and now - self._entries[0][0] >= DAY_S:
+            self._total = self._total.minus(self._entries.popleft()[1])
+
+    def _bring_back(self, now: float) -> None:
         future = Cost()
         while self._entries and self._entries[-1][0] > now:
             future = future.plus(self._entries.pop()[1])
-        if any(future):
-            self._total = self._total.minus(future)
-            self.add(now, future)
-        while self._entries and now - self._entries[0][0] >= DAY_S:
-            self._total = self._total.minus(self._entries.popleft()[1])
+        self._total = self._total.minus(future)
+        self.add(now, future)
 
     def used(self, window_s: float, now: float) -> Cost:
         """The sum of a window that ends now."""
@@ -269,7 +273,7 @@ class Ledger:
 
 def has_quotas(limit_class: LimitClass) -> bool:
     """Whether any quota bounds a class."""
-    return any(map(limit_class.binding, QUOTAS))
+    return bool(limit_class.given(_NAMES))
 
 
 def quota_denials(

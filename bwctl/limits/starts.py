@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.denials import Denial, exceeded, whole_seconds
 from bwctl.limits.periods import DAYS, has_day, has_hour, is_from, is_until
 from bwctl.limits.written import format_value
 from bwctl.values import NTPTime
+
+_TIMES: Final = ("hours", "days", "first_day", "last_day")
 
 
 def check_notice(limit_class: LimitClass, now: NTPTime, start: NTPTime) -> list[Denial]:
@@ -24,7 +27,7 @@ def horizon(limit_class: LimitClass) -> int | None:
 
 def has_times(limit_class: LimitClass) -> bool:
     """Whether `check_start` has anything to look at."""
-    return any(map(limit_class.binding, ("hours", "days", "first_day", "last_day")))
+    return bool(limit_class.given(_TIMES))
 
 
 def check_start(limit_class: LimitClass, local: datetime) -> list[Denial]:
