@@ -16,7 +16,6 @@ from bwctl.limits.quota import Holding, octets_of
 from bwctl.net.confirmed import Confirmed
 from bwctl.net.eventlog import EventLog
 from bwctl.net.host import Host
-from bwctl.net.portcheck import take_free
 from bwctl.net.rules import Application, Moment, Rules
 from bwctl.net.timers import Timer
 from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, seconds, ticks
@@ -97,7 +96,7 @@ class BrokerService:
             return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
         role = application.request.role
         pool, wanted = self._host.pool(tester), tester.ports(spec, role)
-        own_port = take_free(pool, wanted, spec.address(role)) if wanted else 0
+        own_port = self._host.take_ports(pool, wanted, spec.address(role)) if wanted else 0
         if own_port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
         placed = self._place(application, spec, tester, None, moment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from bwctl.interfaces import ClientFacts, RequestFacts
@@ -36,16 +36,25 @@ class Claim:
     Args:
         local: the client is on this host.
         rtt: bound of the round trip to it, seconds.
+        random: gives so many octets, for session ids.
     """
 
     def __init__(
-        self, host: Host, broker: BrokerService, facts: ClientFacts, *, local: bool, rtt: float
+        self,
+        host: Host,
+        broker: BrokerService,
+        facts: ClientFacts,
+        *,
+        local: bool,
+        rtt: float,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._host = host
         self._broker = broker
         self._facts = facts
         self._asker = Asker(facts.address, local)
         self._rtt = rtt
+        self._random = random
         self.booking: Booking | None = None  # what it holds, or has held until its time passed
 
     @cached_property
@@ -70,7 +79,7 @@ class Claim:
         if held is not None:
             answer = self._broker.move(held, self._application(request, held.sid, moves=True))
         else:
-            application = self._application(request, _new_sid(request), moves=False)
+            application = self._application(request, self._new_sid(request), moves=False)
             answer = self._broker.reserve(application)
         self.booking = None if isinstance(answer, Refusal) else answer
         return answer
@@ -124,7 +133,6 @@ class Claim:
         theirs = unmapped(request.spec.address(request.role.other))
         return not self._asker.local and self._facts.address != theirs
 
-
-def _new_sid(request: TestRequest) -> SID:
-    """The server daemon makes the id, the client daemon takes it as told (wire.md 5)."""
-    return SID(os.urandom(SID_SIZE)) if request.role is Role.SERVER else request.sid
+    def _new_sid(self, request: TestRequest) -> SID:
+        """The server daemon makes the id, the client daemon takes it as told (wire.md 5)."""
+        return SID(self._random(SID_SIZE)) if request.role is Role.SERVER else request.sid

@@ -143,13 +143,18 @@ class _Queue:
 
 
 class Timers:
-    """All timers of one daemon or client; while there are any, a heartbeat watches the clock."""
+    """All timers of one daemon or client; while there are any, a heartbeat watches the clock.
+
+    Args:
+        heartbeat: whether to watch; not worth its price where nobody can set the clock.
+    """
 
     log = Logger()
 
-    def __init__(self, reactor: IReactorTime, clock: IClock) -> None:
+    def __init__(self, reactor: IReactorTime, clock: IClock, *, heartbeat: bool = True) -> None:
         self.reactor = reactor
         self.clock = clock
+        self._heartbeat = heartbeat
         self._wall = _Queue(reactor, self._wall_time, self._rest)
         self._spans = _Queue(reactor, clock.mono, self._rest)
         self._heart: IDelayedCall | None = None
@@ -180,13 +185,13 @@ class Timers:
         return apart < _STEP_S and self.clock.mono() - self._stepped >= span
 
     def _watch(self) -> None:
-        if self._heart is None:
+        if self._heartbeat and self._heart is None:
             self._offset = self._clocks_apart()
             self._heart = self.reactor.callLater(_HEARTBEAT_S, self._beat)
 
     def _rest(self) -> None:
         """One of the queues is empty."""
-        if not len(self) and self._heart is not None:
+        if self._heart is not None and not len(self):
             self._heart.cancel()
             self._heart = None
 
