@@ -21,10 +21,15 @@ MAY_IMPORT = {
     "embedded": set(),
     "net": {"control", "wire", "broker", "limits", "testers", "embedded"},
     "daemon": {"net", "control", "wire", "broker", "limits", "testers"},
-    "cli": {"daemon", "net", "control", "wire", "broker", "limits", "testers", "render"},
+    "mesh": {"limits"},
+    "simulate": {"mesh", "net", "control", "wire", "broker", "limits", "testers"},
+    "cli": {
+        *("daemon", "net", "control", "wire", "broker", "limits", "testers", "render"),
+        *("mesh", "simulate"),
+    },
     "render": set(),
 }
-PURE = {"wire", "control", "broker", "limits", "testers", "render"}
+PURE = {"wire", "control", "broker", "limits", "testers", "render", "mesh"}
 IMPURE_MODULES = {"socket", "time", "subprocess", "threading", "asyncio", "logging", "select"}
 ALLOWED = {"addresses.py": {"socket", "socket.inet_aton"}}  # short forms of IPv4; no I/O
 

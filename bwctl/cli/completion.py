@@ -15,12 +15,15 @@ from bwctl.cli.keys_options import PROGRAM as KEYS
 from bwctl.cli.latency import BWPING
 from bwctl.cli.optiontable import Opt
 from bwctl.cli.program import Program
+from bwctl.cli.simulateoptions import GUARDS, SHAPES
+from bwctl.cli.simulateprogram import SIMULATE
 from bwctl.cli.throughput import BWCTL
 from bwctl.cli.trace import BWTRACEROUTE
 
 HOSTS, FILES, DIRECTORIES, FREE = "<hosts>", "<files>", "<directories>", ""
 _BY_METAVAR: Final = {"HOST": HOSTS, "FILE": FILES, "DIR": DIRECTORIES}
 _DSCP: Final = ("ef", *(f"cs{n}" for n in range(8)), *(f"af{x}{y}" for x in "1234" for y in "123"))
+_WORDS: Final = {"facility": FACILITIES, "dscp": _DSCP, "pairs": SHAPES, "guard": GUARDS}
 _COMMANDS: Final = ("check", "completion")
 
 Table = Mapping[str, tuple[Opt, ...]]
@@ -43,19 +46,21 @@ def _programs() -> dict[str, tuple[Opt, ...]]:
     return clients | {KEYS: KEYS_OPTIONS}
 
 
-_CLIENTS: Final[tuple[Program, ...]] = (BWCTL, CHECK, BWPING, BWTRACEROUTE)
+def _names() -> str:
+    return " ".join(name for name in _programs() if name != CHECK.name)
+
+
+_CLIENTS: Final[tuple[Program, ...]] = (BWCTL, CHECK, BWPING, BWTRACEROUTE, SIMULATE)
 
 
 def follows(program: str, opt: Opt) -> str:
     """What may follow an option: hosts, files, directories, words with blanks, or FREE."""
-    if opt.field == "tools":
+    if opt.field in ("tool", "tools"):
         kinds = {client.name: client.kind for client in _CLIENTS}
         mask = TOOLS_OF[kinds[program]][1]
         return " ".join(name for name, tool in TOOL_NAMES.items() if tool & mask)
-    if opt.long == "facility":
-        return " ".join(FACILITIES)
-    if opt.long == "dscp":
-        return " ".join(_DSCP)
+    if opt.long in _WORDS:
+        return " ".join(_WORDS[opt.long])
     return _BY_METAVAR.get(opt.metavar, FREE)
 
 
@@ -63,7 +68,7 @@ def follows(program: str, opt: Opt) -> str:
 
 
 def _bash() -> Iterator[str]:
-    yield "# bash completion for bwctl, bwping, bwtraceroute and bwctl-keys"
+    yield f"# bash completion for {_names()}"
     for program, options in _programs().items():
         yield f"{_function(program)}() {{"
         yield "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}"
@@ -108,8 +113,7 @@ def _function(program: str) -> str:
 
 
 def _zsh() -> Iterator[str]:
-    names = [name for name in _programs() if name != CHECK.name]
-    yield f"#compdef {' '.join(names)}"
+    yield f"#compdef {_names()}"
     yield "local program=$service"
     yield "if [[ $service == bwctl && $words[2] == check ]]; then"
     yield "    program='bwctl check'; shift words; (( CURRENT-- ))"
@@ -148,7 +152,7 @@ def _zsh_option(program: str, opt: Opt) -> str:
 
 
 def _fish() -> Iterator[str]:
-    yield "# fish completion for bwctl, bwping, bwtraceroute and bwctl-keys"
+    yield f"# fish completion for {_names()}"
     checking = "__fish_seen_subcommand_from check"
     for program, options in _programs().items():
         command = program.split()[0]

@@ -80,12 +80,14 @@ def _lines(program: Program) -> Iterator[str]:
         yield f".SS {group.title}"
         for opt in group.options:
             yield from _option(opt)
-    yield from _section("HOSTS", _HOSTS)
-    yield from _section("AUTHENTICATION", _AUTHENTICATION)
+    if program.speaks:
+        yield from _section("HOSTS", _HOSTS)
+        yield from _section("AUTHENTICATION", _AUTHENTICATION)
     yield from _section("OUTPUT", program.output or _OUTPUT)
-    yield ".SH ENVIRONMENT"
-    for variable, effect in _ENVIRONMENT:
-        yield from _item(f"\\fB{variable}\\fR", effect)
+    if program.speaks:
+        yield ".SH ENVIRONMENT"
+        for variable, effect in _ENVIRONMENT:
+            yield from _item(f"\\fB{variable}\\fR", effect)
     yield ".SH EXIT STATUS"
     for status, meaning in program.meanings.items():
         yield from _item(f"\\fB{status.value}\\fR", meaning)

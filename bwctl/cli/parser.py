@@ -125,6 +125,11 @@ def _add(group: argparse._ArgumentGroup, opt: Opt) -> None:
 
 
 _ENDS = "At least one of -c and -s must be given; the other end is this host."
+_HOSTS = (
+    "HOST is NAME, ADDRESS, NAME:PORT, [ADDRESS] or [ADDRESS]:PORT; the port is 4823.",
+    "After HOST or -A: MODE [AESKEY IDENTITY [KEYFILE]], MODE of the letters A, E, O.",
+    "",
+)
 
 
 def _epilog(program: Program) -> str:
@@ -133,10 +138,8 @@ def _epilog(program: Program) -> str:
     examples = (f"  {command:<48} {effect}" for command, effect in program.examples)
     return "\n".join(
         [
-            *([] if program.words else [_ENDS]),
-            "HOST is NAME, ADDRESS, NAME:PORT, [ADDRESS] or [ADDRESS]:PORT; the port is 4823.",
-            "After HOST or -A: MODE [AESKEY IDENTITY [KEYFILE]], MODE of the letters A, E, O.",
-            "",
+            *([] if program.words or not program.speaks else [_ENDS]),
+            *(_HOSTS if program.speaks else ()),
             "Examples:",
             *examples,
             "",

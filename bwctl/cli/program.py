@@ -23,6 +23,7 @@ class Program:
     groups: tuple[Group, ...]
     default_tools: tuple[ToolID, ...]
     usage: str = "[options] -c RECEIVER -s SENDER"
+    speaks: bool = True  # with daemons: hosts and authentication words mean something
     words: str = ""  # what its words without an option are; "": there are none
     about: tuple[str, ...] = ()  # paragraphs of the manual page; none: what all clients do
     output: tuple[str, ...] = ()

@@ -58,9 +58,11 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual(self.bash("bwctl", "check", "--js"), {"--json"})
         self.assertEqual(self.bash("bwctl", "-P", ""), set())
         self.assertIn("/etc/passwd", self.bash("bwctl-keys", "-f", "/etc/pass"))
-        for name, program in PROGRAMS.items():
+        self.assertEqual(self.bash("bwctl-simulate", "--pairs", "s"), {"star"})
+        self.assertEqual(self.bash("bwctl-simulate", "-T", "iperf"), {"iperf", "iperf3"})
+        for program in PROGRAMS.values():
             longs = {f"--{opt.long}" for opt in program.options()}
-            self.assertEqual(self.bash(*name.split("-"), "--"), longs)
+            self.assertEqual(self.bash(*program.name.split(), "--"), longs)
 
     def test_zsh(self) -> None:
         """The script can be read, and has every option of every program."""

@@ -1,0 +1,1 @@
+"""Simulated meshes: real brokers and real clients' negotiation on one virtual clock."""

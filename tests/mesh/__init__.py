@@ -1,0 +1,1 @@
+"""Tests of mesh files and plans."""
