@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Generic, TypeVar
 
@@ -20,6 +21,12 @@ def unmapped(address: IPAddress) -> IPAddress:
     """The address; an IPv4-mapped IPv6 address as IPv4."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if mapped is None else mapped
+
+
+@lru_cache(maxsize=1024)  # of one client come many connections
+def plain_address(text: str) -> IPAddress:
+    """An address as a transport gives it, without zone, IPv4 where it is mapped."""
+    return unmapped(ip_address(text.split("%")[0]))
 
 
 class AddressTable(Generic[T]):

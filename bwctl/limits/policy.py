@@ -18,6 +18,12 @@ OPEN_MODE: Final = 1
 UDP_DEFAULT_RATE: Final = 1_000_000
 """Rate in bit/s, per stream, that the testers use for UDP when none is given."""
 
+PACKET_SIZE: Final = 64
+"""Octets of a packet of ping or owamp when none are given."""
+
+PACKET_SPACING_MS: Final = 1000
+"""Milliseconds between these packets when none are given."""
+
 PACED_TCP_TOOLS: Final = ToolID.IPERF3 | ToolID.NUTTCP
 """Testers that can keep a TCP stream below a rate (testers.md 6 to 9)."""
 
@@ -126,7 +132,15 @@ def _rate(spec: TestSpec, default: int) -> int:
     return spec.bandwidth or default
 
 
+def _packet_rate(spec: TestSpec) -> int:
+    """Bit/s of a test that sends packets at intervals: small ones may still come fast."""
+    spacing = spec.packet_spacing_ms or PACKET_SPACING_MS
+    return (spec.packet_size or PACKET_SIZE) * 8000 // spacing
+
+
 def _udp_rate(facts: Facts) -> int:
+    if facts.spec.kind is Kind.LATENCY:
+        return _packet_rate(facts.spec)
     if not facts.spec.udp:
         return 0
     return min(UNLIMITED, _rate(facts.spec, UDP_DEFAULT_RATE) * _streams(facts))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Network
 from typing import Generic, TypeVar
 
 from bwctl.limits.classes import LimitClass
@@ -95,10 +94,3 @@ def _shown(place: bytes) -> str:
     if len(place) == 4:
         return str(IPv4Address(place))
     return str(IPv6Network((place + bytes(8), 64)))
-
-
-@lru_cache(maxsize=1024)  # of one client come many connections
-def plain_address(text: str) -> IPAddress:
-    """An address as a transport gives it, without zone, IPv4 where it is mapped."""
-    address = ip_address(text.split("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address

@@ -19,12 +19,13 @@ from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ClientFacts
 from bwctl.limits import policy
+from bwctl.limits.addresses import plain_address
 from bwctl.limits.keys import Key
 from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Booking, BrokerService, Refusal
 from bwctl.net.carrier import Carrier
 from bwctl.net.claim import Claim, class_of
-from bwctl.net.connections import Connections, plain_address
+from bwctl.net.connections import Connections
 from bwctl.net.ends import NoPeerAgent, PeerWay, make_agent
 from bwctl.net.eventlog import EventLog
 from bwctl.net.hook_input import HookEvent

@@ -38,9 +38,10 @@ def make_agent(host: Host, booking: Booking, way: PeerWay, peer_port: int) -> tu
     Raises:
         NoPeerAgent: no peer port, or an address that is not ours.
     """
+    plan = _plan(host, booking)
     listening, meeting = 0, _alone(booking)
     if meeting is None and booking.reservation.role is Role.SERVER:
-        meeting = doorway = _doorway(host, booking, way)
+        meeting = doorway = _doorway(host, booking, way, strict=plan.other_is_idle)
         try:
             listening = doorway.open(
                 host.reactor, host.peer_ports, booking.spec.server, tls=way.tls
@@ -49,7 +50,6 @@ def make_agent(host: Host, booking: Booking, way: PeerWay, peer_port: int) -> tu
             raise NoPeerAgent(f"cannot listen for the other end: {error}") from error
     elif meeting is None:
         meeting = _call(host, booking, way, peer_port)
-    plan = _plan(host, booking)
     return PeerAgent(plan, meeting, host.reactor, host.clock, host.timers), listening
 
 
@@ -73,7 +73,7 @@ def _alone(booking: Booking) -> Meeting | None:
     return NoMeeting() if booking.spec.no_server_endpoint else None
 
 
-def _doorway(host: Host, booking: Booking, way: PeerWay) -> Doorway:
+def _doorway(host: Host, booking: Booking, way: PeerWay, *, strict: bool) -> Doorway:
     started = host.clock.now()
 
     def make_link() -> ServerLink:
@@ -87,7 +87,7 @@ def _doorway(host: Host, booking: Booking, way: PeerWay) -> Doorway:
             tls=way.tls,
         )
 
-    return Doorway(make_link, booking.spec.client)
+    return Doorway(make_link, booking.spec.client, strict=strict)
 
 
 def _call(host: Host, booking: Booking, way: PeerWay, peer_port: int) -> Call:

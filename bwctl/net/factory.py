@@ -8,8 +8,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import ServerFactory
 
+from bwctl.limits.addresses import plain_address
 from bwctl.net.broker import BrokerService
-from bwctl.net.connections import Connections, plain_address
+from bwctl.net.connections import Connections
 from bwctl.net.control import ControlProtocol
 from bwctl.net.host import Host
 from bwctl.net.once import Once

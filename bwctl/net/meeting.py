@@ -13,6 +13,7 @@ from twisted.internet.protocol import Protocol as Dialogue
 from twisted.python.failure import Failure
 
 from bwctl.control.session import Stopped
+from bwctl.limits.addresses import plain_address, unmapped
 from bwctl.net.link import ClientLink, PeerFailure, PeerLink, ServerLink
 from bwctl.net.once import Once
 from bwctl.values import IPAddress
@@ -83,16 +84,23 @@ class Doorway(ServerFactory):
     Strangers use nothing up. In open mode anybody can complete the handshake, so until the start
     all who did are kept, and `settle` takes the best: knowledge of the SID counts most, then the
     expected address. What a stranger sends before that has no effect.
+
+    Args:
+        strict: nobody from another address counts. An address behind a translator differs, but
+            where our tester sends to one at which nothing has to answer, it has to be the peer's.
     """
 
     noisy = False
 
-    def __init__(self, make_link: Callable[[], ServerLink], expected: IPAddress) -> None:
+    def __init__(
+        self, make_link: Callable[[], ServerLink], expected: IPAddress, *, strict: bool = False
+    ) -> None:
         self.met: Once[PeerFailure | None] = Once()
         self.receiver_ready: Once[None] = Once()
         self.ended: Once[Stopped | None] = Once()
         self._make_link = make_link
-        self._expected = str(expected)
+        self._expected = unmapped(expected)
+        self._strict = strict
         self._candidates: list[ServerLink] = []
         self._chosen: ServerLink | None = None
         self._port: IListeningPort | None = None
@@ -151,12 +159,18 @@ class Doorway(ServerFactory):
         """The best candidate that is there; the others are dropped."""
         there = [link for link in self._candidates if link.established.value is None]
         there = [link for link in there if link.established.fired]
+        if self._strict:
+            there = [link for link in there if self._is_expected(link)]
         self._chosen = max(there, key=self._rank, default=None)
         self.close()
         return self._chosen
 
     def _rank(self, link: ServerLink) -> tuple[bool, bool]:
-        return (link.proven, getattr(link.transport.getPeer(), "host", "") == self._expected)
+        return (link.proven, self._is_expected(link))
+
+    def _is_expected(self, link: ServerLink) -> bool:
+        host = getattr(link.transport.getPeer(), "host", None)
+        return host is not None and plain_address(host) == self._expected
 
     def _likelihood(self, link: ServerLink) -> tuple[bool, bool, bool]:
         """Who stays when there are too many; of equals the older one goes.

@@ -8,7 +8,8 @@ from pathlib import Path
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.net.connections import Connections, plain_address
+from bwctl.limits.addresses import plain_address
+from bwctl.net.connections import Connections
 from bwctl.net.host import Host
 from bwctl.net.timers import Timers
 from tests.support.baseline import Baseline

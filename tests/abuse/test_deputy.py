@@ -9,9 +9,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from bwctl.control.legality import PEER
 from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType
 from bwctl.values import Role, ToolID, ticks
+from bwctl.wire.fields import Mode
 from bwctl.wire.messages import Ready, StopSession, encode_stop
 from tests.abuse.scenes import CALLED_STAGES, PEER_SID, testing
 from tests.support.baseline import Baseline
@@ -123,6 +125,15 @@ class DeputyTests(SynchronousTestCase):
             for limit in ("allow_third_party=off of class guest", "addresses=single hosts"):
                 self.assertIn(limit, daemon.log())
 
+    def test_pings(self) -> None:
+        """Who asks for pings at somebody else cannot also play the part of that one's daemon."""
+        with running(start_ours(ADDRESS)) as (daemon,):
+            for source, accept in ((OTHER, AcceptType.FAILURE), (THIRD, AcceptType.ACCEPT)):
+                stopped = _pings(daemon, source)
+                self.assertIs(stopped.accept, accept, stopped.output)
+                sent = b"start_tool" in stopped.output
+                self.assertEqual(sent, accept is AcceptType.ACCEPT, stopped.output)
+
     def test_keepalive(self) -> None:
         """TCP looks after clients that are silent for long: their hosts may be gone."""
         with running(self.daemon), opened(ADDRESS, self.daemon.ports.control):
@@ -135,6 +146,38 @@ def _asked(daemon: Daemon, source: str, role: Role, ends: dict[str, str]) -> Acc
         client.open()
         at = client.time().time + ticks(30)
         return client.ask(request(at, role=role, sid=PEER_SID, tool=ToolID.THRULAY, **ends)).accept
+
+
+def _pings(daemon: Daemon, source: str) -> Stopped:
+    """What becomes of pings from the daemon to THIRD, where OTHER is the control client.
+
+    Args:
+        source: where the peer connection comes from, which knows the session id.
+    """
+    with Raw(ADDRESS, daemon.ports.control, source=OTHER) as client:
+        client.open()
+        granted = client.ask(
+            request(
+                client.time().time,
+                tool=ToolID.PING,
+                server=ADDRESS,
+                client=THIRD,
+                server_sends=True,
+                packet_count=2,
+                packet_spacing_ms=200,
+                duration=2,
+                verbose=True,
+            )
+        )
+        port = client.start().peer_port
+        with Raw(
+            *(ADDRESS, port, Mode.ENCRYPTED),
+            **{"user": "endpoint", "key": granted.sid, "table": PEER, "extensions": 1},
+            source=source,
+        ) as peer:
+            peer.open()
+            peer.time()
+            return client.stop()
 
 
 def _serve(service: socket.socket, banner: str | None) -> None:

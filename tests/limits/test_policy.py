@@ -88,6 +88,8 @@ BOUNDS: list[tuple[str, str, list[Facts], list[Facts]]] = [
             facts(**UDP, bandwidth=9_999_999),
             facts(**UDP),
             facts(**UDP, bandwidth=2_500_000, parallel=4),
+            facts(ToolID.PING, packet_size=1250, packet_spacing_ms=1, packet_count=5),
+            facts(ToolID.TRACEROUTE, packet_size=60_000),
             facts(**UDP, parallel=10),
             facts(bandwidth=10**9),
             facts(PING),
@@ -95,6 +97,8 @@ BOUNDS: list[tuple[str, str, list[Facts], list[Facts]]] = [
         [
             facts(**UDP, bandwidth=10_000_001),
             facts(**UDP, bandwidth=2_500_001, parallel=4),
+            facts(ToolID.PING, packet_size=1251, packet_spacing_ms=1, packet_count=5),
+            facts(ToolID.OWAMP, packet_size=60_000, packet_spacing_ms=47, packet_count=5),
             facts(**UDP, parallel=11),
             facts(NUTTCP, **UDP, bandwidth=999),
             facts(**UDP, bandwidth=2**64 - 1, parallel=255),
