@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from bwctl.daemon.build import Configuration, apply_settings
 from bwctl.daemon.config import Settings, reload_settings
@@ -50,6 +50,7 @@ class BwctldProcess(BwctldService):
         self._pid_files = pid_files
         self._files = files
         self._notifier = Notifier()
+        self._reloads = DeferredLock()
         self._old_handlers: dict[int, Any] = {}
 
     def setServiceParent(self, parent: Any) -> None:
@@ -110,7 +111,7 @@ class BwctldProcess(BwctldService):
         super().startService()
         self._daemon_log.begin()
         self._notifier.begin(self.host.timers)
-        self._catch(signal.SIGHUP, self.reload)
+        self._catch(signal.SIGHUP, self._hung_up)
         self._catch(signal.SIGUSR1, self.write_status)
         self.host.reactor.callWhenRunning(self._notifier.ready, f"listens on port {self.port}")
 
@@ -157,10 +158,17 @@ class BwctldProcess(BwctldService):
             event="daemon.status",
         )
 
+    def _hung_up(self) -> None:
+        if not self._reloads.waiting:  # one that waits will read the files as they are then
+            self.reload()
+
     def reload(self) -> Deferred[bool]:
-        """Read the files again; fires with whether the new ones are in force."""
+        """Read the files again; fires with whether the new ones are in force.
+
+        One reload after the other: while hooks are checked the files may have changed again.
+        """
         self._notifier.reloading()
-        done = Deferred.fromCoroutine(self._reload())
+        done: Deferred[bool] = self._reloads.run(lambda: Deferred.fromCoroutine(self._reload()))
         done.addErrback(self._not_reloaded)
         done.addCallback(self._tell_reloaded)
         return done
@@ -180,6 +188,7 @@ class BwctldProcess(BwctldService):
         self._settings = settings
         apply_settings(self.host, Configuration(settings, new.limits, new.keys))
         self._make_room()
+        self.factory.recheck()
         self._daemon_log.reload(settings)
         self.log.info(
             "configuration read again{waiting}",

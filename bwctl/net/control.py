@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from hmac import compare_digest
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
@@ -59,6 +60,8 @@ class ControlProtocol(Carrier):
         self._greeted_at = 0.0
         self._agent: PeerAgent | None = None
         self._key: Deferred[Key | None] | None = None
+        self._shown: Key | None = None  # the key with which it was let in
+        self._revoked = ""  # why the client has to go once its test is over
         self._lost = False
         self._gone: Once[None] | None = None  # if somebody asked
         self._too_many = ""  # which bound on connections this one is beyond
@@ -88,10 +91,7 @@ class ControlProtocol(Carrier):
 
     def _greet(self) -> None:
         host = self._host
-        modes = Mode(policy.offered_modes(host.limits, self._peer, host.modes, self._names))
-        if self._too_many:
-            modes = Mode.NONE
-        self._offered = modes
+        modes = self._offered = Mode.NONE if self._too_many else self._modes_now()
         self._session = ServerSession(modes, max_result=MAX_CLIENT_RESULT)
         self._greeted_at = host.clock.mono()
         self.transport.write(self._session.greet())
@@ -180,6 +180,7 @@ class ControlProtocol(Carrier):
             self._turn_away(event, self._why_not_verified(event, key))
             return
         self._user = event.user if event.mode is not Mode.OPEN else None
+        self._shown = key
         self._facts = ClientFacts(
             address=self._peer, user=self._user, certificate_names=tuple(self._names)
         )
@@ -203,6 +204,41 @@ class ControlProtocol(Carrier):
         )
         self.transport.write(self._session.open(self._host.tools, self._host.started))
         self._arm(self._host.control_timeout)
+
+    def recheck(self) -> None:
+        """Limits, keys and modes are new: who would not be let in now has to go.
+
+        A test that runs may come to its end. A site's own key store is asked at the beginning only.
+        """
+        reason = "" if self._lost or self._closing else self._why_no_longer()
+        if not reason:
+            return
+        if self._agent is None:
+            self._close(reason, "control.revoked")
+            return
+        self._revoked = reason
+        if not self._agent.ran:
+            self._agent.stop()
+
+    def _why_no_longer(self) -> str:
+        if self._facts is None:
+            gone = self._offered & ~self._modes_now()
+            return "a mode of its greeting is no longer offered" if gone else ""
+        if not self._mode & self._host.modes:
+            return f"the mode {self._mode.name} is no longer offered"
+        if self._mode is Mode.OPEN:
+            limit_class = class_of(self._host, self._facts)
+            denials = policy.open_mode_denials(limit_class) if limit_class is not None else []
+            return "; ".join(map(str, denials))
+        if self._host.plugged.key_store is not None:
+            return ""
+        key = self._host.keys.find(self._user or "")
+        same = key is not None and compare_digest(key, self._shown or b"")
+        return "" if same else f"the key of {self._user} is no longer in force"
+
+    def _modes_now(self) -> Mode:
+        host = self._host
+        return Mode(policy.offered_modes(host.limits, self._peer, host.modes, self._names))
 
     def _why_not_verified(self, event: asked.ClientGreeted, key: Key | None) -> str:
         """For the log alone: the client is told nothing."""
@@ -338,6 +374,8 @@ class ControlProtocol(Carrier):
         self.transport.write(self._session.stop(outcome.status, outcome.output))
         waiting = self._session.state is State.SERVER_STOPPED
         self._arm(self._host.die_by if waiting else self._host.control_timeout)
+        if self._revoked:
+            self._close(self._revoked, "control.revoked")
         self._resume()
 
     def _over(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:

@@ -35,6 +35,11 @@ class ControlFactory(ServerFactory):
         protocol.factory = self
         return protocol
 
+    def recheck(self) -> None:
+        """After limits, keys and modes were read anew: end what would not be let in now."""
+        for protocol in tuple(self.connections.open):
+            protocol.recheck()
+
     def all_over(self) -> Deferred[list[None]]:
         """Fires when all that there is now is gone: connections, testers, exchanges of results."""
         waits: list[Deferred[Any]] = [one.gone.wait() for one in self.connections.open]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType
 from bwctl.wire.fields import Mode
 from tests.support.daemons import Daemon, client_ours, running, start_ours, until
@@ -69,6 +70,50 @@ class SignalTests(SynchronousTestCase):
             self.assertTrue(self.accepts(daemon, 5, Mode.ENCRYPTED))
             daemon.forgive_errors()
             keys.write_text(good)
+
+    def test_revoked(self) -> None:
+        """Who would not be let in any more is sent away, at once or when his test is over."""
+        with running(self.start()) as (daemon,):
+            limits = daemon.directory / "bwctl-server.limits"
+            port = daemon.ports.control
+            by_key, free = opened(ONE, port, Mode.ENCRYPTED), opened(ONE, port)
+            testing = opened(ONE, port)
+            testing.ask(request(testing.time().time, server=ONE, client=ONE, duration=1))
+            testing.start()
+            slot = by_key.ask(request(by_key.time().time + (60 << 32), server=ONE))
+            self.assertEqual(slot.accept, AcceptType.ACCEPT)
+            limits.write_text("limit root with allow_open_mode=off\nassign default root\n")
+            self.signalled(daemon, signal.SIGHUP, "daemon.reloaded")
+            self.assertTrue(free.is_closed())
+            self.assertIs(testing.next(Stopped).accept, AcceptType.REJECT)  # it had not begun
+            self.assertTrue(testing.is_closed())
+            self.assertGreater(by_key.time().time, 0)
+            (daemon.directory / "bwctl-server.keys").write_text("")
+            self.signalled(daemon, signal.SIGHUP, "daemon.reloaded")
+            self.assertTrue(by_key.is_closed())
+            for one in (by_key, free, testing):
+                one.socket.close()
+            self.assertIn("control.revoked", daemon.log())
+            line = self.signalled(daemon, signal.SIGUSR1, "daemon.status")
+            self.assertIn("0 connections, 0 reservations", line)
+
+    def test_reloads_in_turn(self) -> None:
+        """Files that are read later win, however long the hooks of earlier ones are looked at."""
+        with running(self.start()) as (daemon,):
+            configuration = daemon.directory / "bwctl-server.conf"
+            before = configuration.read_text()
+            hook = daemon.directory / "slow"
+            hook.write_text("#!/bin/sh\nsleep 2\necho Status: OK\n")
+            hook.chmod(0o755)
+            configuration.write_text(before + f"post_hook {hook}\n")
+            daemon.process.send_signal(signal.SIGHUP)
+            time.sleep(0.7)  # it has been read, and its hook is asked
+            configuration.write_text(before)
+            limits = daemon.directory / "bwctl-server.limits"
+            limits.write_text("limit root with duration=10\nassign default root\n")
+            daemon.process.send_signal(signal.SIGHUP)
+            self.assertTrue(until(lambda: daemon.log().count("daemon.reloaded") == 2, 15))
+            self.assertFalse(self.accepts(daemon, 11))
 
     def test_reload_under_load(self) -> None:
         """A reload every 50 ms disturbs no test."""
