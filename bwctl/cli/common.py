@@ -259,7 +259,8 @@ SCHEDULE = Group(
             read=units.whole("latest time", 0, units.YEAR),
             help="wait at most this long for a free time slot",
             more="The default is twice the duration but at least 600 seconds; with -I it is "
-            "the rest of the interval, at most half of it.",
+            "the rest of the interval, at most half of it, but at least "
+            "10 seconds.",
         ),
         Opt(
             short="a",

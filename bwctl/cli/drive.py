@@ -19,6 +19,14 @@ from bwctl.results import Failure
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Unwritten(Exception):
+    """Stdout does not take it."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 class Task:
     """What a client does. `status` counts where it did not come to its end."""
 
@@ -48,9 +56,9 @@ class Task:
         elif failure.check(BrokenPipeError):
             self.status = int(ExitStatus.INTERRUPTED)  # nobody reads stdout any more
             _abandon_stdout()
-        elif failure.check(OSError):
+        elif failure.check(Unwritten):
             _abandon_stdout()
-            self._end(unwritten(failure.value.filename or "", failure.value))
+            self._end(unwritten("", failure.value.cause))
         else:
             text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
             self._end(ExitStatus.INTERNAL.failure(f"a defect of this program: {text}"))
@@ -106,9 +114,19 @@ def _abandon_stdout() -> None:
 
 
 def write(octets: bytes) -> None:
-    """Put something on stdout, at once."""
-    sys.stdout.buffer.write(octets)
-    sys.stdout.buffer.flush()
+    """Put something on stdout, at once.
+
+    Raises:
+        BrokenPipeError: nobody reads it any more.
+        Unwritten: it goes nowhere.
+    """
+    try:
+        sys.stdout.buffer.write(octets)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritten(error) from error
 
 
 def columns() -> int:

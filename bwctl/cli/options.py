@@ -21,6 +21,7 @@ DURATION_S = 10
 _LATE_ANSWERS_S = 5  # clients.md 2.5
 PLOT_MS = 1000  # from one point of a chart to the next, where -i is not given
 MOST_ENTRIES = 2000  # of iperf3's JSON, some 800 octets each
+_LEAST_LATEST_S = 10  # what idle daemons of any kind need, with clocks that err by a second
 LEAD_FLOOR_S = 2  # an idle daemon offers no start before its padding, at least 1.5 s; C's: 4 s
 
 
@@ -97,11 +98,15 @@ class Options:
 
     @property
     def latest_s(self) -> int:
-        """Longest wait for a time slot, seconds. Source: clients.md 7.3."""
+        """Longest wait for a time slot, seconds. Source: clients.md 7.3.
+
+        Not less than an idle daemon needs, however short the interval: C then never tests.
+        """
         if self.latest_time:
             return self.latest_time
         if self.test_interval:
-            return min(self.test_interval - self.duration, self.test_interval // 2)
+            rest = min(self.test_interval - self.duration, self.test_interval // 2)
+            return max(rest, _LEAST_LATEST_S)
         return max(2 * self.duration, 600)
 
     @property

@@ -19,6 +19,7 @@ from bwctl.cli.output import Output, check_places
 from bwctl.cli.program import Program
 from bwctl.cli.progress import Phase, Progress
 from bwctl.cli.surroundings import end_wishes, surroundings
+from bwctl.cli.timesofday import local_now, next_due
 from bwctl.interfaces import ITester
 from bwctl.net.conductor import Step, Wish
 from bwctl.net.series import Series
@@ -27,6 +28,8 @@ from bwctl.results import Failure, TestResult
 from bwctl.values import IPAddress, TestSpec
 
 _AFTER_FAILURE_S = 60.0  # with --streaming
+_EARLY = timedelta(minutes=1)  # by which a clock may be behind the timer that woke us
+_LOOK_S = 20.0
 _TICK_S = 0.2
 _RATE_S = 1.0
 _PHASES = {
@@ -70,6 +73,7 @@ class Session(Task):
         self._clock = around.clock
         self._tests = Series(around, *end_wishes(options, credentials))
         self._planned = self._rate_due = 0.0
+        self._served: datetime | None = None  # the last time of the schedule
         self._interrupted = False
 
     # -- the sequence of tests -------------------------------------------------------------------
@@ -99,6 +103,9 @@ class Session(Task):
         return status
 
     async def _pause(self, number: int, failed: bool) -> None:
+        if self._options.schedule:
+            await self._await_schedule()
+            return
         delay = self._delay(number, failed)
         if delay > 3 and not self._options.silent:
             self._progress.note(f"next test in {span(delay)}")
@@ -106,11 +113,20 @@ class Session(Task):
             await deferLater(self._reactor, delay)
         self._planned = self._clock.mono()
 
+    async def _await_schedule(self) -> None:
+        """Until the next time of day; the clock is looked at again and again, as it may be set."""
+        now = local_now()
+        served = self._served
+        early = served is not None and now < served < now + _EARLY
+        due = self._served = next_due(self._options.schedule, served if early and served else now)
+        if not self._options.silent:
+            self._progress.note(f"next test at {due:%Y-%m-%d %H:%M:%S}")
+        while (left := (due - local_now()).total_seconds()) > 0:
+            await deferLater(self._reactor, min(left, _LOOK_S))
+
     def _delay(self, number: int, failed: bool) -> float:
         """Seconds until the next test. Source: clients.md 9.2; the first one need not wait."""
         options = self._options
-        if options.schedule:
-            return _until_next(options.schedule, datetime.now())
         if number == 1:
             return 0.0
         if options.streaming:
@@ -170,10 +186,3 @@ class Session(Task):
     def _on_step(self, step: Step, delay: float) -> None:
         until = self._clock.mono() + delay if delay > 0 else None
         self._phase(_PHASES[step], until)
-
-
-def _until_next(times: Any, now: datetime) -> float:
-    """Seconds to the nearest of some local times of day."""
-    today = [datetime.combine(now.date(), one) for one in times]
-    ahead = [one if one > now else one + timedelta(days=1) for one in today]
-    return (min(ahead) - now).total_seconds()

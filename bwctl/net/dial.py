@@ -72,13 +72,13 @@ def source_towards(target: IPAddress) -> IPAddress:
         SessionFailure: there is no route.
     """
     family = socket.AF_INET6 if isinstance(target, IPv6Address) else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:  # there may be no IPv6 at all
             probe.connect((str(target), 9))
-        except OSError as error:
-            text = f"no route to {target}: {error.strerror}"
-            raise SessionFailure("unreachable", text) from error
-        return ip_address(probe.getsockname()[0].split("%")[0])
+            return ip_address(probe.getsockname()[0].split("%")[0])
+    except OSError as error:
+        text = f"no route to {target}: {error.strerror}"
+        raise SessionFailure("unreachable", text) from error
 
 
 async def reach(

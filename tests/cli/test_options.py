@@ -462,7 +462,8 @@ class DerivedTests(SynchronousTestCase):
 
     def test_latest(self) -> None:
         """How long to wait for a time slot."""
-        cases = {"": 600, "-t 400": 800, "-L 30": 30, "-L 0": 600, "-I 60": 30, "-I 15": 5}
+        cases = {"": 600, "-t 400": 800, "-L 30": 30, "-L 0": 600, "-I 60": 30}
+        cases |= {"-I 15": 10, "-t 2 -I 4": 10}
         for line, latest in cases.items():
             self.assertEqual(read(line).latest_s, latest, line)
 
