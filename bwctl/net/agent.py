@@ -31,6 +31,7 @@ RESULTS_TIMEOUT_S = 60.0  # for the other end's results, as in C
 _POLL_S = 0.02  # between looks for a listening tester
 _UNSEEN_S = 0.3  # where the system does not tell who listens
 _DRAIN_S = 0.3  # for a server that never ends by itself, after its client has
+_OUTLASTED = "local tool did not end when the other end's had and was killed"
 
 
 class TestFailure(BWCTLError):
@@ -273,6 +274,8 @@ class PeerAgent:
         quiet = cause is Cause.PEER_STOPPED and (not early or self._was_due(cause, early))
         if cause is not None and not quiet:
             self._note(cause.value)
+        elif quiet and self._peer_did_well and not self._was_due(cause, early):
+            self._note(_OUTLASTED)
         elif not ended.stopped and not ended.clean:
             when = "before expected " if early else ""
             self._note(f"local tool exited {when}with status={_status(ended)}")
@@ -307,9 +310,13 @@ class PeerAgent:
             return plan.spec.kind is Kind.TRACE
         if cause is not Cause.PEER_STOPPED or plan.role is not Role.SERVER:
             return False
+        return not plan.tester.server_ends_itself and (self._peer_did_well or not early)
+
+    @property
+    def _peer_did_well(self) -> bool:
+        """Whether the other end has said so."""
         told = self._meeting.ended.value
-        well = told is not None and told.accept is AcceptType.ACCEPT
-        return not plan.tester.server_ends_itself and (well or not early)
+        return told is not None and told.accept is AcceptType.ACCEPT
 
     def _outcome(self, status: AcceptType, output: bytes) -> Outcome:
         self._say("stop_endpoint", self._stamp(), self._notes)

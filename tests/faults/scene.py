@@ -1,36 +1,38 @@
 """Two daemons, a client, and a moment in the course of a test at which something goes wrong.
 
 A phase is one of MESSAGES, in which the client's message of that name is held back on its way to
-one daemon, or one of WORDS, which the client says itself.
+one daemon, or one of STEPS, that a started test goes through by itself. So there are: connected
+("greeting"), handshake done ("time"), about to reserve ("request"), reserved ("start"), waiting,
+the two daemons have met ("met"), testers running, and results due ("stop").
 """
 
 from __future__ import annotations
 
 import os
-import re
-import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.faults.promises import LONG, SLACK_S, TEST, Promise
+from tests.support import baseline
 from tests.support.daemons import Client, Daemon, Ran, client_ours, start_ours, until
 from tests.support.faulty import workers
+from tests.support.ports import connected
 from tests.support.relay import Relay, relayed
 
 RECEIVER, SENDER, RELAY = "127.0.0.130", "127.0.0.131", "127.0.0.132"
-EVERYTHING = os.environ.get("FAULTS") == "all"
-"""Whether the whole product of ends, phases and faults is run, or a part of it (`make test`)."""
 
 # The first octet of a client's message, once the handshake is done; its number where it is not.
 MESSAGES = {"greeting": 0, "time": 4, "request": 1, "start": 2, "stop": 3}
-WORDS = ("waiting", "running")
-PHASES = (*MESSAGES, *WORDS)
-BEFORE_THE_TEST = ("greeting", "time", "request", "start", "waiting")
-SLACK_S = 15.0
-"""What a busy machine may add to a promise of doc/reliability.md."""
+STEPS = ("waiting", "met", "running")
+PHASES = ("greeting", "time", "request", "start", *STEPS, "stop")
+BEFORE_THE_TEST = PHASES[:6]
+LOOK_S = 0.1  # between two looks at a daemon
 
 LONG_S = 60  # duration of a test that a fault is to end early: not by chance in that time
 
@@ -41,8 +43,8 @@ def lost(node: str) -> str:
 
 
 def chosen(few: Sequence[Any], *all_of: Sequence[Any]) -> Sequence[Any]:
-    """Under FAULTS=all the product of some ranges, else the few that are named."""
-    if not EVERYTHING:
+    """In a long run the product of some ranges, else the few that are named."""
+    if not LONG:
         return few
     return list(product(*all_of)) if len(all_of) > 1 else all_of[0]
 
@@ -95,30 +97,46 @@ class Scene(SynchronousTestCase):
             if phase in MESSAGES:
                 self.assertTrue(relay.reached.wait(60), f"{phase}: no such message came")
             else:
-                client.await_word(phase)
-            if phase == "running":
-                both = lambda: all(workers(one, "thrulay") for one in self.daemons.values())  # noqa: E731
-                self.assertTrue(until(both, SLACK_S), "a tester does not run")
+                self.await_step(phase, client)
             yield client, relay
 
-    def status(self, daemon: Daemon) -> tuple[int, int]:
-        """How many connections and reservations a daemon has, in its own words."""
-        before = daemon.log().count("daemon.status")
-        daemon.process.send_signal(signal.SIGUSR1)
-        answered = until(lambda: daemon.log().count("daemon.status") > before, 10)
-        self.assertTrue(answered, f"{daemon.name} does not answer USR1:\n{daemon.log()}")
-        line = [one for one in daemon.log().splitlines() if "daemon.status" in one][-1]
-        found = re.search(r"(\d+) connections, (\d+) reservations", line)
-        assert found is not None, line
-        return int(found[1]), int(found[2])
+    def await_step(self, step: str, client: Client) -> None:
+        """Until a test that nobody holds back is so far."""
+        client.await_word("running" if step == "running" else "waiting")
+        if step == "met":
+            self.assertTrue(until(lambda: self.meetings(), SLACK_S), "the daemons do not meet")
+            time.sleep(0.2)  # they compare their clocks
+        if step == "running":
+            both = lambda: all(workers(one, "thrulay") for one in self.daemons.values())  # noqa: E731
+            self.assertTrue(until(both, SLACK_S), "a tester does not run")
 
-    def assert_free(self, within_s: float, *daemons: Daemon) -> None:
-        """No reservation, no connection, no process is left in time, or as soon as can be."""
+    def meetings(self) -> int:
+        """How many connections there are at the receiver's peer ports."""
+        first, last = map(int, self.receiver.ports.peer.split("-"))
+        return len(connected(range(first, last + 1)))
+
+    def left(self, daemon: Daemon) -> str:
+        """Whatever a daemon still has, in its own words and by its processes; "" if nothing."""
+        words = baseline.status(daemon)
+        words.pop("timers")  # it has some for itself
+        held = [f"{number} {name}" for name, number in words.items() if number]
+        return ", ".join([*held, *daemon.testers().values()])
+
+    def assert_free(self, promise: Promise, *daemons: Daemon, since: float | None = None) -> None:
+        """No reservation, connection, port or process is left, as soon as was promised.
+
+        Args:
+            since: monotonic time of what the promise is counted from; now, if that is the test's
+                end.
+        """
+        assert since is not None or promise.since == TEST, promise
+        since = time.monotonic() if since is None else since
+        end = since + promise.free_s + SLACK_S
         for daemon in daemons:
-            is_free = lambda d=daemon: self.status(d) == (0, 0) and not d.testers()  # noqa: E731
-            free = until(is_free, within_s + SLACK_S, 0.2)
-            left = f"{daemon.name}: {self.status(daemon)} {daemon.testers()}"
-            self.assertTrue(free, f"not within {within_s} s: {left}\n{daemon.log()}")
+            free = until(lambda d=daemon: not self.left(d), end - time.monotonic(), LOOK_S)
+            late = f"not within {promise.free_s} s of {promise.since}: {self.left(daemon)}"
+            self.assertTrue(free, f"{daemon.name}: {late}\n{daemon.log()}")
+        note(promise, time.monotonic() - since)
 
     def assert_told(self, ran: Ran, status: int, words: str, what: object = "") -> None:
         """The exit status, and a sentence without any traceback."""
@@ -127,7 +145,16 @@ class Scene(SynchronousTestCase):
         self.assertNotRegex(ran.stderr, "Traceback|defect", f"{what} {ran.report}")
 
     def assert_well(self) -> None:
-        """A test as any other succeeds now."""
+        """A test as any other succeeds now, and nothing of it is left."""
         ran = self.client("-t", "1").wait()
         self.assertEqual(ran.status, 0, ran.report)
-        self.assert_free(2, *self.daemons.values())
+        for daemon in self.daemons.values():
+            free = until(lambda d=daemon: not self.left(d), SLACK_S, LOOK_S)
+            self.assertTrue(free, f"{daemon.name}: {self.left(daemon)}\n{daemon.log()}")
+
+
+def note(promise: Promise, seconds: float) -> None:
+    """Write down how long it took, for `make faults` (tests.faults.figures)."""
+    if path := os.environ.get("FAULTS_FIGURES"):
+        with Path(path).open("a") as file:
+            file.write(f"{promise.fault}\t{seconds:.2f}\n")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
+from tests.faults.promises import CLIENT
 from tests.faults.scene import LONG_S, PHASES, RECEIVER, SENDER, Scene, chosen, lost
 
-FREE_S = 3.0
 KILL, CUT = "kill", "cut"
 FEW = (
+    ("greeting", RECEIVER, CUT),
+    ("time", SENDER, CUT),
     ("request", SENDER, KILL),
     ("start", RECEIVER, CUT),
     ("waiting", SENDER, KILL),
+    ("met", RECEIVER, KILL),
     ("running", SENDER, CUT),
+    ("stop", RECEIVER, KILL),
 )
 
 
@@ -20,6 +26,7 @@ class ClientDiesTests(Scene):
         for phase, address, how in chosen(FEW, PHASES, (RECEIVER, SENDER), (KILL, CUT)):
             duration = 2 if phase == "stop" else LONG_S
             with self.in_phase(phase, address, duration=duration) as (client, relay):
+                struck = time.monotonic()
                 if how == KILL:
                     client.end()
                     relay.release()
@@ -28,5 +35,5 @@ class ClientDiesTests(Scene):
                     ran = client.wait()
                     if phase != "stop" or ran.status:  # the results may have come before
                         self.assert_told(ran, 14, lost(relay.node), (phase, address, how))
-                self.assert_free(FREE_S, *self.daemons.values())
+                self.assert_free(CLIENT, *self.daemons.values(), since=struck)
         self.assert_well()

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import signal
-import time
 
+from tests.faults.promises import CLOCK, CLOCK_STUCK
 from tests.faults.scene import RECEIVER, SENDER, Scene, chosen
-from tests.support import daemons
+from tests.faults.test_tester import slot_end
+from tests.support import baseline, daemons
 from tests.support.daemons import Daemon, client_ours, start_ours, until
 from tests.support.faulty import WELL, Faulty
 from tests.support.testers import need
 
-FREE_S = 3.0
 HOUR = 3600
 AHEAD, BACK = HOUR, -HOUR
 FEW = (
+    ("request", RECEIVER, BACK),
     ("start", SENDER, AHEAD),
-    ("waiting", RECEIVER, AHEAD),
+    ("met", RECEIVER, AHEAD),
     ("running", SENDER, BACK),
 )
 HANGS_AS_CLIENT = f'case "$*" in *"-c "*) exec sleep 300;; esac; {WELL}'
-PHASES = ("request", "start", "waiting", "running")
+PHASES = ("request", "start", "met", "running")
+OVERRUN_S = 3
 _SETTABLE = """
 import signal, sys
 from bwctl.net.clock import SystemClock
@@ -45,7 +47,7 @@ class ClockTests(Scene):
         super().setUp()
 
     def start(self, address: str, options: str = "") -> Daemon:
-        daemon = start_ours(address, f"overrun 3\n{self.tester.option}{options}")
+        daemon = start_ours(address, f"overrun {OVERRUN_S}\n{self.tester.option}{options}")
         self.addCleanup(daemon.kill)
         return daemon
 
@@ -54,7 +56,7 @@ class ClockTests(Scene):
         (daemon.directory / "step").write_text(str(step))
         before = daemon.log().count("clock.step")
         daemon.process.send_signal(signal.SIGUSR2)
-        if self.status(daemon)[1]:  # else it has nothing to set again
+        if baseline.status(daemon)["reservations"]:  # else it has nothing to set again
             seen = until(lambda: daemon.log().count("clock.step") > before, 10)
             self.assertTrue(seen, daemon.log())
 
@@ -63,17 +65,15 @@ class ClockTests(Scene):
         for phase, address, step in chosen(FEW, PHASES, (RECEIVER, SENDER), (AHEAD, BACK)):
             daemon, what = self.daemons[address], (phase, address, step)
             with self.in_phase(phase, address, duration=2) as (client, relay):
-                if phase == "waiting":
-                    time.sleep(1.5)  # the ends meet
                 self.set_clock(daemon, step)
                 relay.release()
                 ran = client.wait()
-            if phase in ("waiting", "running"):
+            if phase in ("met", "running"):
                 self.assertEqual(ran.status, 0, f"{what} {ran.report}")
             else:
                 self.assert_told(ran, ran.status, "clock|could not start its end|busy", what)
                 self.assertIn(ran.status, (1, 8, 13), f"{what} {ran.report}")
-            self.assert_free(FREE_S, *self.daemons.values())
+            self.assert_free(CLOCK, *self.daemons.values())
             self.set_clock(daemon, 0)
         self.hung()
         self.assert_well()
@@ -81,11 +81,12 @@ class ClockTests(Scene):
     def hung(self) -> None:
         """A tester that hangs has the time of its slot, and not an hour more."""
         self.tester.does(HANGS_AS_CLIENT)
-        client = client_ours(*self.ends(), "-T", "iperf3", "-t", "2")
+        client = client_ours(*self.ends(), "-T", "iperf3", "-t", "2", "--json")
         client.await_word("running")
         self.set_clock(self.sender, BACK)
         ran = client.wait()
         self.assert_told(ran, 1, f"at sender {SENDER}: local tool did not complete in allocated")
-        self.assert_free(FREE_S, *self.daemons.values())
+        end = slot_end(ran, OVERRUN_S)
+        self.assert_free(CLOCK_STUCK, *self.daemons.values(), since=end)
         self.tester.does(WELL)
         self.set_clock(self.sender, 0)

@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 
-from tests.faults.scene import EVERYTHING, RECEIVER, SENDER, Scene
+from tests.faults.promises import DAEMON_DISK, LONG, RESULT_DISK
+from tests.faults.scene import RECEIVER, SENDER, Scene
 from tests.support import daemons
 from tests.support.daemons import (
     LIMITS,
@@ -39,7 +40,7 @@ SHORT = ("-T", "thrulay", "-t", "1")
 class ResultFileTests(Scene):
     def test_result_files(self) -> None:
         """The user hears of the disk; no half of a file stays, and the next test is made."""
-        if EVERYTHING or os.geteuid() != 0:
+        if LONG or os.geteuid() != 0:
             self.limited()
         with small_disk() as disk:
             where = ("-p", "-d", str(disk.path))

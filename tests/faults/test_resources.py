@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import SkipTest
 
+from tests.faults.promises import DESCRIPTORS, PROCESSES
 from tests.faults.scene import RECEIVER, SENDER, Scene, chosen
 from tests.support import daemons
 from tests.support.daemons import Daemon, run_ours, until
 from tests.support.testers import need
 
-FREE_S = 3.0
 SHORT = ("-T", "thrulay", "-t", "1")
 IPERF3 = ("-T", "iperf3", "-t", "1")
 FEW = ((RECEIVER, 0), (RECEIVER, 5), (SENDER, 5))
@@ -52,7 +52,8 @@ for folder, _, files in os.walk(place):
 become = ["--reuid={ANOTHER}", "--regid={ANOTHER}", "--clear-groups"]
 # It has to find Python, wherever that is.
 may = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-script = open("/proc/self/cmdline", "rb").read().split(b"\\0")[2]
+with open("/proc/self/cmdline", "rb") as line:
+    script = line.read().split(b"\\0")[2]
 os.execvp("setpriv", ["setpriv", *become, *may, sys.executable, "-c", script, *sys.argv[1:]])
 """
 
@@ -113,7 +114,7 @@ class DescriptorTests(Scene):
             self.assertIn(ran.status, (0, 1, 14), ran.report)
             if ran.status:
                 self.assert_told(ran, ran.status, TOLD.get(spare, TOO_MANY), spare)
-            self.assert_free(FREE_S, *self.daemons.values())
+            self.assert_free(DESCRIPTORS, *self.daemons.values())
             self.assertEqual(len(descriptors(daemon)), len(before), f"{spare}\n{daemon.log()}")
             self.assertNotIn("Traceback", daemon.log())
         self.assert_well()
@@ -141,12 +142,12 @@ class ProcessTests(Scene):
                 ran = run_ours(*self.ends(), *IPERF3)
                 words = f"at {daemon_side(address)}: cannot start iperf3: {UNAVAILABLE}"
                 self.assert_told(ran, 1, words)
-            self.assert_free(FREE_S, *self.daemons.values())
+            self.assert_free(PROCESSES, *self.daemons.values())
             if os.geteuid() == 0:  # else others' processes count too
                 with few_processes(daemon, tasks(ANOTHER) + 1):
                     ran = run_ours(*self.ends(), *IPERF3)
                     self.assert_told(ran, 1, f"at {daemon_side(address)}: .*{UNAVAILABLE}")
-                self.assert_free(FREE_S, *self.daemons.values())
+                self.assert_free(PROCESSES, *self.daemons.values())
             self.assertNotIn("Traceback", daemon.log())
         ran = run_ours(*self.ends(), *IPERF3)
         self.assertEqual(ran.status, 0, ran.report)

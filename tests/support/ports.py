@@ -8,7 +8,7 @@ import random
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,15 @@ def is_free(port: int) -> bool:
     families = [socket.AF_INET] + [socket.AF_INET6] * Path("/proc/net/if_inet6").exists()
     kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
     return all(_can_bind(family, kind, port) for family in families for kind in kinds)
+
+
+def connected(ports: Container[int]) -> list[int]:
+    """The local port of each TCP connection of this host that has one of some."""
+    tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
+    rows = [row for one in tables if one.exists() for row in one.read_text().splitlines()[1:]]
+    fields = [row.split() for row in rows]
+    numbers = [int(one[1].rpartition(":")[2], 16) for one in fields if one[3] == "01"]
+    return [number for number in numbers if number in ports]
 
 
 def _can_bind(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> bool:
