@@ -17,7 +17,12 @@ _NOTE = re.compile(rb"^bwctl: ([^\n]*)$", re.MULTILINE)
 _CUT = re.compile(rb"^bwctl: (output cut here: [^\n]*)$", re.MULTILINE)
 _DEAF = "the other end's tester does not listen"
 _HUNG = b"bwctl: local tool did not complete in allocated time frame"
-_UNSTARTED = ("cannot start ", "cannot run ", "cannot use CPUs ")  # of the guard, and the daemon
+_CAUSES = (  # of the guard, and the daemon: what the tester says then is what came of it
+    "cannot start ",
+    "cannot run ",
+    "cannot use CPUs ",
+    "the connection to the other end's daemon was lost",
+)
 _ECHOES = (
     "remote peer cancelled test",
     "start_endpoint:",
@@ -92,10 +97,10 @@ def _reason(end: EndResult) -> str:
     repeated = f"{end.report.tool}: {complaint}" if end.report is not None else None
     telling = [note for note in notes if not note.startswith(_ECHOES) and note != repeated]
     clock = [note for note in telling if _CLOCK_NOTE in note]
-    unstarted = [note for note in telling if note.startswith(_UNSTARTED)]
+    causes = [note for note in telling if note.startswith(_CAUSES)]
     said = bool(complaint) and not complaint.startswith("bwctl: ") and complaint not in _VAGUE
-    if clock or unstarted or (telling and not said):
-        return (clock or unstarted or telling)[-1]
+    if clock or causes or (telling and not said):
+        return (clock or causes or telling)[-1]
     if complaint and repeated:
         return repeated
     return (notes or ["it ended abnormally"])[-1]

@@ -31,6 +31,7 @@ RESULTS_TIMEOUT_S = 60.0  # for the other end's results, as in C
 _POLL_S = 0.02  # between looks for a listening tester
 _UNSEEN_S = 0.3  # where the system does not tell who listens
 _DRAIN_S = 0.3  # for a server that never ends by itself, after its client has
+_PEER_LOST = "the connection to the other end's daemon was lost"
 _OUTLASTED = "local tool did not end when the other end's had and was killed"
 
 
@@ -273,7 +274,7 @@ class PeerAgent:
             return self._outcome(AcceptType.FAILURE, ended.output)
         quiet = cause is Cause.PEER_STOPPED and (not early or self._was_due(cause, early))
         if cause is not None and not quiet:
-            self._note(cause.value)
+            self._note(self._why(cause))
         elif quiet and self._peer_did_well and not self._was_due(cause, early):
             self._note(_OUTLASTED)
         elif not ended.stopped and not ended.clean:
@@ -345,8 +346,13 @@ class PeerAgent:
         """The result of a Deferred, unless the test is ended before."""
         index, value = await _first(awaited, self._quit.wait())
         if index == 1:
-            raise TestFailure(self._quit.value.value if self._quit.value else "")
+            raise TestFailure(self._why(self._quit.value) if self._quit.value else "")
         return value
+
+    def _why(self, cause: Cause) -> str:
+        """Its words; who goes without a word has not cancelled anything."""
+        silent = self._meeting.ended.value is None
+        return _PEER_LOST if cause is Cause.PEER_STOPPED and silent else cause.value
 
     def _note(self, text: str) -> None:
         self._notes += f"bwctl: {text}\n".encode()

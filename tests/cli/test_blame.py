@@ -17,7 +17,7 @@ from tests.support import daemons
 from tests.support.daemons import Client, Daemon, Ran, client_ours, run_ours, start_ours, until
 from tests.support.faulty import FAILS, GONE, HANGS, SAYS_NOTHING, WELL, Faulty, workers
 from tests.support.raw import opened, request
-from tests.support.relay import relayed
+from tests.support.relay import relayed, told_peer_port
 from tests.support.testers import need
 
 RECEIVER, SENDER, SHIFTED = "127.0.0.83", "127.0.0.84", "127.0.0.85"
@@ -188,11 +188,8 @@ class BlameTests(SynchronousTestCase):
         """The sender cannot connect, long before the test: it says so, and at once."""
 
         def to_a_closed_port(octets: bytes) -> bytes:
-            is_ack = len(octets) == 32 and octets[:2] == bytes(2) and not any(octets[4:])
-            port = int.from_bytes(octets[2:4], "big")
-            return b"\0\0\0\1" + octets[4:] if is_ack and first <= port <= last else octets
+            return b"\0\0\0\1" + octets[4:] if told_peer_port(octets) else octets
 
-        first, last = map(int, self.receiver.ports.peer.split("-"))
         with opened(RECEIVER, self.receiver.ports.control) as busy:
             at = busy.time().time + ticks(10)
             long = request(at, server=RECEIVER, client=SENDER, duration=100)

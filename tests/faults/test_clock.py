@@ -31,7 +31,8 @@ place = sys.argv[sys.argv.index("-c", 1) + 1]
 real, step = SystemClock.now, [0]
 SystemClock.now = lambda clock: NTPTime(real(clock) + step[0])
 def set_clock(*_):
-    step[0] = ticks(float(open(place + "/step").read()))
+    with open(place + "/step") as file:
+        step[0] = ticks(float(file.read()))
 signal.signal(signal.SIGUSR2, set_clock)
 from twisted.scripts.twistd import run
 sys.exit(run())

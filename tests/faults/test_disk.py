@@ -52,6 +52,7 @@ class ResultFileTests(Scene):
             ran = client.wait()
             self.assert_told(ran, 15, "cannot write the results: .*: No space left on device")
             files = [str(one) for one in disk.path.iterdir()]
+            self.assert_free(RESULT_DISK, *self.daemons.values())
             self.assertEqual(files, ran.stdout.splitlines(), ran.report)
 
             client = client_ours(*where, *self.ends(), *SHORT)
@@ -59,6 +60,7 @@ class ResultFileTests(Scene):
             disk.write_protect()
             ran = client.wait()
             self.assert_told(ran, 15, "cannot write the results: .*: Read-only file system")
+            self.assert_free(RESULT_DISK, *self.daemons.values())
             self.assertEqual([str(one) for one in disk.path.iterdir()], files)
             ran = run_ours(*where, *self.ends(), *SHORT)
             self.assert_told(ran, 2, "no directory in which files can be made")
@@ -87,6 +89,7 @@ class DaemonFileTests(Scene):
             self.assertEqual(ran.status, 0, ran.report)
             self.assertTrue(until(self.log_is_full, 60), self.receiver.log())
             disk.empty()
+            self.assert_free(DAEMON_DISK, *self.daemons.values())
             self.assert_quotas_work()
             self.assertIn("log lines were lost: [Errno 28] No space", self.receiver.log())
             self.stop()
@@ -96,7 +99,9 @@ class DaemonFileTests(Scene):
         with small_disk() as disk:
             disk.write_protect()
             self.start_with_quotas(f"{disk.path}/quota")
-            self.assert_well()
+            ran = run_ours(*self.ends(), *SHORT)
+            self.assertEqual(ran.status, 0, ran.report)
+            self.assert_free(DAEMON_DISK, *self.daemons.values())
             self.assertIn("quota.file_failed", self.receiver.log())
             disk.write_protect(False)
             self.assert_quotas_work()

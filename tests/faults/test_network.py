@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
-from tests.faults.scene import (
-    EVERYTHING,
-    LONG_S,
-    RECEIVER,
-    RELAY,
-    SENDER,
-    SLACK_S,
-    Scene,
-    chosen,
-    lost,
-)
+from bwctl.net import tcp
+from tests.faults.promises import CABLE, FIREWALL, LONG, SLACK_S, SLOW, cable_s
+from tests.faults.scene import RECEIVER, RELAY, SENDER, Scene, chosen, lost
 from tests.support import daemons
 from tests.support.daemons import Client, Daemon, run_ours, start_ours
 from tests.support.namespaces import NetHost, two_hosts
 from tests.support.relay import relayed
 
 FAR_RELAY = "127.0.0.133"
-FREE_S = 3.0
-GONE_S = 4.0
+IDLE_S, INTERVAL_S, GONE_S = (tcp.IDLE_S, tcp.INTERVAL_S, tcp.GONE_S) if LONG else (1, 1, 4)
+LONG_S = 4 * GONE_S
 _IMPATIENT = f"""
 import sys
 from bwctl.net import tcp
-tcp.IDLE_S, tcp.INTERVAL_S, tcp.GONE_S = 1, 1, {GONE_S:.0f}
+tcp.IDLE_S, tcp.INTERVAL_S, tcp.GONE_S = {IDLE_S}, {INTERVAL_S}, {GONE_S}
 """
 _TWISTD = _IMPATIENT + "from twisted.scripts.twistd import run; sys.exit(run())"
 _CLIENT = _IMPATIENT + "from bwctl.cli.main import bwctl; sys.exit(bwctl())"
@@ -54,17 +47,19 @@ class CableTests(Scene):
 
     def test_cable(self) -> None:
         """Pulled out it ends a test at both ends soon, and the user is told where."""
+        soon = replace(CABLE, free_s=cable_s(GONE_S, INTERVAL_S))
         for phase in chosen(("running",), ("waiting", "running")):
             client = self.client("-t", str(LONG_S))
             client.await_word(phase)
             time.sleep(1.0)
+            struck = time.monotonic()
             self.left.unplug()
-            ran = client.wait(GONE_S + SLACK_S)
+            ran = client.wait(soon.free_s + SLACK_S)
             self.assert_told(ran, 14, lost(self.sender.node), phase)
-            self.assert_free(GONE_S + FREE_S, *self.daemons.values())
+            self.assert_free(soon, *self.daemons.values(), since=struck)
             self.left.plug()
         self.closed_peer_port()
-        if EVERYTHING:
+        if LONG:
             self.loose_contact()
 
     def loose_contact(self) -> None:
@@ -77,7 +72,7 @@ class CableTests(Scene):
         self.left.plug()
         ran = client.wait()
         self.assertEqual(ran.status, 0, ran.report)
-        self.assert_free(FREE_S, *self.daemons.values())
+        self.assert_free(SLOW, *self.daemons.values())
 
     def closed_peer_port(self) -> None:
         """A firewall between the daemons: the test fails at its start, not later."""
@@ -85,7 +80,7 @@ class CableTests(Scene):
         ran = self.client("-t", str(LONG_S)).wait(SLACK_S + 10)
         told = f"at sender {self.right.address}: cannot connect to the other end"
         self.assert_told(ran, 1, told)
-        self.assert_free(FREE_S, *self.daemons.values())
+        self.assert_free(FIREWALL, *self.daemons.values())
 
     def test_slow_network(self) -> None:
         """A tenth of a second each way, and packets that are lost, are no reason to fail."""
@@ -102,4 +97,4 @@ class SlowControlTests(Scene):
             words = ("-a", "0.1", "-c", near.node, "-s", far.node, "-T", "thrulay", "-t", "1")
             ran = run_ours(*words)
         self.assertEqual(ran.status, 0, ran.report)
-        self.assert_free(FREE_S, *self.daemons.values())
+        self.assert_free(SLOW, *self.daemons.values())

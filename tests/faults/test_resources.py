@@ -38,7 +38,8 @@ place = sys.argv[sys.argv.index("-c", 1) + 1]
 if os.getuid():
     most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     def limit(*_):
-        number = int(open(place + "/limit").read())
+        with open(place + "/limit") as file:
+            number = int(file.read())
         resource.setrlimit(resource.RLIMIT_NPROC, (number, most))
     resource.setrlimit(resource.RLIMIT_NPROC, ({MOST}, most))
     signal.signal(signal.SIGUSR2, limit)

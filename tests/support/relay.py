@@ -1,4 +1,4 @@
-"""A relay in front of a daemon that harms what passes through it: a network that fails on cue."""
+"""A relay between programs that harms what passes through it: a network that fails on cue."""
 
 from __future__ import annotations
 
@@ -16,24 +16,29 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: a close sends RST
 
 
 class Relay:
-    """Every connection to it goes on to a daemon's control port, octet for octet.
+    """Every connection to it goes on to a server, octet for octet.
 
     Args:
-        daemon: whose port it is.
-        address: where it listens, at the same port.
-        change: what becomes of what the daemon sends at a time, so of a message.
+        target: address and port of the server; may be set later.
+        address, port: where it listens; port 0: any.
+        change: what becomes of what the server sends at a time, so of a message.
     """
 
     def __init__(
-        self, daemon: Daemon, address: str, change: Callable[[bytes], bytes] = bytes
+        self,
+        target: tuple[str, int],
+        address: str,
+        port: int = 0,
+        change: Callable[[bytes], bytes] = bytes,
     ) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        port = daemon.ports.control
-        self.node = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        self._listener = socket.create_server((address, port), family=family)
+        self.port: int = self._listener.getsockname()[1]
+        self.node = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
+        self.target = target
         self.events: list[str] = []  # "opened" and "closed" by the client
         self.delay_s = 0.0  # of everything, in both directions
         self.reached = threading.Event()  # the message of `hold` has come
-        self._target = (daemon.address, port)
         self._change = change
         self._wanted: Callable[[int, bytes], bool] = lambda number, octets: False
         self._open, self._passing = threading.Event(), threading.Event()  # all; what clients send
@@ -41,13 +46,12 @@ class Relay:
         self._passing.set()
         self._closed = False
         self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server((address, port), family=family)
         threading.Thread(target=self._serve, daemon=True).start()
 
     def hold(self, wanted: Callable[[int, bytes], bool]) -> None:
         """Keep back a message of the client, told by its number from 0 on and its octets.
 
-        What the daemon sends still passes, its end too.
+        What the server sends still passes, its end too.
         """
         self._wanted = wanted
 
@@ -84,8 +88,8 @@ class Relay:
             except OSError:  # closed
                 continue
             try:
-                server = socket.create_connection(self._target)
-            except OSError:  # the daemon is gone
+                server = socket.create_connection(self.target)
+            except OSError:  # it is gone
                 client.close()
                 continue
             self.events.append("opened")
@@ -123,9 +127,34 @@ class Relay:
 def relayed(
     daemon: Daemon, address: str, change: Callable[[bytes], bytes] = bytes
 ) -> Iterator[Relay]:
-    """A relay for as long as it is needed."""
-    relay = Relay(daemon, address, change)
+    """A relay to a daemon's control port, at the same port of an address."""
+    port = daemon.ports.control
+    relay = Relay((daemon.address, port), address, port, change)
     try:
         yield relay
     finally:
         relay.close()
+
+
+@contextmanager
+def between(receiver: Daemon, address: str) -> Iterator[tuple[Relay, Relay]]:
+    """Two relays: one to a daemon's control port, one that the other daemon meets it by."""
+    meeting = Relay((address, 0), address)
+
+    def by_relay(octets: bytes) -> bytes:
+        if port := told_peer_port(octets):
+            meeting.target = (address, port)
+            return octets[:2] + meeting.port.to_bytes(2, "big") + octets[4:]
+        return octets
+
+    try:
+        with relayed(receiver, address, by_relay) as control:
+            yield control, meeting
+    finally:
+        meeting.close()
+
+
+def told_peer_port(octets: bytes) -> int:
+    """The peer port in a daemon's StartAck; 0: it is no such message, or names none."""
+    is_ack = len(octets) == 32 and octets[:2] == bytes(2) and not any(octets[4:])
+    return int.from_bytes(octets[2:4], "big") if is_ack else 0
