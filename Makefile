@@ -7,13 +7,16 @@ TESTER ?= thrulay
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+SOAK_MINUTES ?= 30
 
-.PHONY: help demo test abuse audit lint types clean
+.PHONY: help demo test abuse faults soak audit lint types clean
 
 help:
 	@echo "make demo [TESTER=iperf3]  two daemons and a client on loopback, one real test"
 	@echo "make test                  the whole suite (REQUIRE_TESTERS=1: no skips for missing testers)"
 	@echo "make abuse [ABUSE_SEED=7]  hours of hostile clients, peers, servers and inputs"
+	@echo "make faults                every fault in every phase of a test; what is promised and was seen"
+	@echo "make soak [SOAK_MINUTES=30 SOAK_SEED=7]  tests and random faults; nothing may grow"
 	@echo "make audit                 dependencies with known vulnerabilities"
 	@echo "make lint, make types      ruff; mypy"
 	@echo "make clean                 removes what the others made"
@@ -27,6 +30,14 @@ test: $(VENV)/.test
 
 abuse: $(VENV)/.test
 	ABUSE=long $(BIN)/python tests/run.py --jobs $(JOBS) tests.abuse
+
+faults: $(VENV)/.test
+	@tests/install-testers
+	$(BIN)/python -m tests.faults.figures --jobs $(JOBS)
+
+soak: $(VENV)/.test
+	@tests/install-testers
+	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 
 audit: $(VENV)/.test
 	$(BIN)/python tests/audit.py

@@ -3,6 +3,7 @@
 Python's development mode is on and warnings are errors, in the tests and in every program that
 they start. With REQUIRE_TESTERS=1 a test that needs a tester fails where the tester is missing.
 The abuse tests throw dice: ABUSE_SEED=NUMBER gives a run again, ABUSE=long makes it a long one.
+FAULTS=long makes each fault in every phase of a test and at both ends.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ SLACK_S: Final = 2.0 if LONG else 15.0
 
 KILLED_S: Final = 3.0  # guard and tester get a second each until KILL, their pipes one more
 STOPPED_S: Final = 5.0  # the gentle signals and a second, before all that
-# Who loses only the other end lets his tester come to its end, at most for the padding; that is
-# `overrun`, and what both clocks may be off, together.
-ALONE_S: Final = 6.0
+# Who loses only the other end lets his tester come to its end, for the padding (`overrun`, and
+# what both clocks may be off) and what UDP testers have beyond: four seconds are a lot.
+ALONE_S: Final = 4.0 + KILLED_S
 
 
 def cable_s(gone_s: float, interval_s: float) -> float:

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.net import agent, client, control, process, tcp
 from bwctl.net.host import Host
+from bwctl.testers import nuttcp, thrulay
 from bwctl.values import seconds
 from tests.faults import figures
 from tests.faults.promises import PROMISES, STUCK
@@ -53,6 +54,7 @@ class ReliabilityTests(SynchronousTestCase):
             {name: float(value) for name, value in _FIGURE.findall(DOC.read_text())},
             {
                 "overrun": seconds(Host.overrun),
+                "overtime": max(nuttcp.UDP_OVERTIME_S, thrulay.UDP_OVERTIME_S),
                 "die_by": Host.die_by,
                 "KILLING_S": control._KILLING_S,
                 "GRACE_S": process._GRACE_S,

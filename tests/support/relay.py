@@ -67,7 +67,8 @@ class Relay:
 
     def cut(self) -> None:
         """End all connections at once."""
-        for one in self._sockets:
+        sockets, self._sockets = self._sockets, []
+        for one in sockets:
             with suppress(OSError):
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 one.shutdown(socket.SHUT_RDWR)  # else a thread that reads from it keeps it open
