@@ -103,8 +103,15 @@ def _testers(
 def _strays() -> list[int]:
     """Children of this program that are guards, and not known as such to any daemon in it."""
     known = {process.pid for process in TesterProcess.running}
-    children = {int(pid) for one in _PROC.glob("task/*/children") for pid in _read(one).split()}
+    children = {int(pid) for one in _tasks() for pid in _read(one / "children").split()}
     return [pid for pid in children - known if is_guard(_read(Path(f"/proc/{pid}/cmdline")))]
+
+
+def _tasks() -> list[Path]:
+    try:
+        return list((_PROC / "task").iterdir())
+    except OSError:  # this system has no such thing, or we have no descriptor
+        return []
 
 
 def _read(path: Path) -> bytes:

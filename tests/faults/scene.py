@@ -151,6 +151,10 @@ class Scene(SynchronousTestCase):
         """A test as any other succeeds now, and nothing of it is left."""
         ran = self.client("-t", "1").wait()
         self.assertEqual(ran.status, 0, ran.report)
+        self.assert_nothing_left()
+
+    def assert_nothing_left(self) -> None:
+        """Both daemons are at rest, or soon."""
         for daemon in self.daemons.values():
             free = until(lambda d=daemon: not self.holds(d), SLACK_S, LOOK_S)
             self.assertTrue(free, f"{daemon.name}: {self.holds(daemon)}\n{daemon.log()}")

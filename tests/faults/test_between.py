@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.faults.promises import PEERS, PEERS_SLOW, TEST, Promise
-from tests.faults.scene import LONG_S, RELAY, SENDER, Scene, chosen
+from tests.faults.scene import LONG_S, RELAY, SENDER, Scene
 from tests.support.daemons import Client, client_ours
 from tests.support.relay import Relay, between
 
@@ -27,18 +27,16 @@ TABLE = (
     ("handshake", CUT, UNMET, PEERS),
     ("handshake", FREEZE, ABSENT, PEERS_SLOW),
     ("met", CUT, LOST, PEERS),
-    ("met", FREEZE, "", PEERS_SLOW),
     ("running", CUT, LOST, PEERS),
     ("running", FREEZE, "", PEERS_SLOW),
     ("results", CUT, "", PEERS_SLOW),
 )
-FEW = (*TABLE[:3], *TABLE[4:])
 
 
 class BetweenTests(Scene):
     def test_between(self) -> None:
         """Before the results are due it ends a test; nobody waits for long for a silent end."""
-        for phase, fault, words, promise in chosen(FEW, TABLE):
+        for phase, fault, words, promise in TABLE:
             self.strike(phase, fault, words, promise)
         self.slow()
         self.assert_well()

@@ -54,9 +54,13 @@ class CableTests(Scene):
             time.sleep(1.0)
             struck = time.monotonic()
             self.left.unplug()
-            ran = client.wait(soon.free_s + SLACK_S)
-            self.assert_told(ran, 14, lost(self.sender.node), phase)
-            self.assert_free(soon, *self.daemons.values(), since=struck)
+            both = self.daemons.values()
+            self.assert_free(soon, *both, since=struck, but="connections")
+            # Whoever says something to a host that is gone begins to wait anew.
+            ran = client.wait(2 * soon.free_s + SLACK_S)
+            silent = f"{self.sender.node} sent no results within"
+            self.assert_told(ran, 14, f"{lost(self.sender.node)}|{silent}", phase)
+            self.assert_nothing_left()
             self.left.plug()
         self.closed_peer_port()
         if LONG:

@@ -1,6 +1,6 @@
 """make soak: tests and faults without end, and nothing may grow.
 
-Two daemons, three clients with tests of one second each, and every second or so something that
+Two daemons, three clients with tests of one second each, and every two seconds or so something that
 goes wrong. After each round all is quiet, and a row for each daemon tells what it has.
 """
 

@@ -16,7 +16,7 @@ from tests.soak.customers import Customers
 from tests.support.daemons import Daemon
 from tests.support.relay import Relay
 
-MOST_S = 2.0  # between two faults
+MOST_S = 4.0  # between two faults
 
 
 class Faults:

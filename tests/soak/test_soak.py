@@ -42,5 +42,5 @@ class SoakTests(SynchronousTestCase):
         """Twenty seconds of tests and faults leave two daemons as they were."""
         testers = {kind[2] for kind in KINDS if kind[2] == "thrulay" or shutil.which(kind[2])}
         lines: list[str] = []
-        wrong = soak(8.0, 5.0, "1", testers, lines.append, WARM_KB)
+        wrong = soak(8.0, 4.0, "1", testers, lines.append, WARM_KB)
         self.assertEqual(wrong, [], "\n".join(lines))
