@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -115,15 +115,19 @@ class Scene(SynchronousTestCase):
         first, last = map(int, self.receiver.ports.peer.split("-"))
         return len(connected(range(first, last + 1)))
 
-    def holds(self, daemon: Daemon, but: str = "") -> str:
+    def holds(self, daemon: Daemon, but: Collection[str] = ()) -> str:
         """Whatever a daemon still has, in its own words and by its processes; "" if nothing."""
         words = baseline.status(daemon)
         words.pop("timers")  # it has some for itself
-        held = [f"{number} {name}" for name, number in words.items() if number and name != but]
+        held = [f"{number} {name}" for name, number in words.items() if number and name not in but]
         return ", ".join([*held, *daemon.testers().values()])
 
     def assert_free(
-        self, promise: Promise, *daemons: Daemon, since: float | None = None, but: str = ""
+        self,
+        promise: Promise,
+        *daemons: Daemon,
+        since: float | None = None,
+        but: Collection[str] = (),
     ) -> None:
         """No reservation, connection, port or process is left, as soon as was promised.
 

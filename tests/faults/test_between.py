@@ -56,7 +56,7 @@ class BetweenTests(Scene):
                 self.assertEqual(ran.status, 0, f"{what} {ran.report}")
             since = None if promise.since == TEST else struck
             # Who gives no results may still give them, for a minute.
-            self.assert_free(promise, *self.daemons.values(), since=since, but="exchanges")
+            self.assert_free(promise, *self.daemons.values(), since=since, but=("exchanges",))
         # Now it is cut in any case.
         self.assert_free(PEERS_SLOW, *self.daemons.values())
 

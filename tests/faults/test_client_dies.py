@@ -47,7 +47,7 @@ class ClientDiesTests(Scene):
         with self.in_phase("start", RECEIVER) as (client, relay):
             both = self.daemons.values()
             start = max(slot_start(daemon) for daemon in both)
-            self.assert_free(SILENT, *both, since=start, but="connections")
+            self.assert_free(SILENT, *both, since=start, but=("connections",))
             relay.release()
             ran = client.wait()
             words = f"{relay.node} could not start its end of the test"
