@@ -57,7 +57,7 @@ def row(promise: Promise, times: list[float]) -> str:
     """What was promised, the longest time that was seen, and how often it was looked at."""
     worst = f"{max(0.0, max(times)):5.1f} s" if times else "   none"
     verdict = "" if kept(promise, times) else "  NOT KEPT" if times else "  NOT MEASURED"
-    promised = f"{promise.free_s:4.0f} s after {promise.since:20}"
+    promised = f"{promise.free_s:4.0f} s after {promise.since:24}"
     return f"{promise.fault:60} {promised} seen {worst} in {len(times):3}{verdict}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -59,16 +59,18 @@ def memory_kb(pid: int) -> int:
 def growth(samples: Sequence[Sample], memory: int = MEMORY_KB) -> list[str]:
     """What is more at the end than it ever was at the beginning, in words.
 
-    Memory goes up and down by itself: of that the middle of the last third is compared with the
-    middle of the first, less what it may differ by.
+    A daemon at rest never has processes, and never holds anything for anybody. Memory goes up and
+    down by itself: of that the middle of the last third is compared with the middle of the first,
+    less what it may differ by.
     """
     part = max(1, len(samples) // 3)
     first, last = samples[:part], samples[-part:]
     found = []
-    for name, now in asdict(samples[-1]).items():
-        if name == "memory_kb":
-            continue
-        before = max(getattr(one, name) for one in first)
+    for name in ("processes", "held"):
+        if most := max(getattr(one, name) for one in samples):
+            found.append(f"{name}: {most} at rest")
+    for name in ("descriptors", "threads", "timers"):
+        before, now = max(getattr(one, name) for one in first), getattr(samples[-1], name)
         if now > before:
             found.append(f"{name}: {before} -> {now}")
     was, now = (int(median(one.memory_kb for one in some)) for some in (first, last))

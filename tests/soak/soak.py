@@ -84,7 +84,7 @@ class Soak:
         self._tell(f"faults: {', '.join(f'{n} {one}' for one, n in faults.counts.most_common())}")
 
     def _after_all(self, customers: Customers) -> Iterator[str]:
-        """A test as any other still succeeds, and most of those before did not fail."""
+        """A test as any other still succeeds, and some did before."""
         one, two = self._daemons
         ran = run_ours("-a", "0.1", "-c", one.node, "-s", two.node, "-T", "thrulay", "-t", "1")
         if ran.status:

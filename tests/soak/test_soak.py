@@ -27,6 +27,8 @@ class GrowthTests(SynchronousTestCase):
         for name in ("descriptors", "processes", "threads", "timers", "held"):
             leaky = replace(REST, **{name: getattr(REST, name) + 1})
             self.assertEqual(len(growth([REST, REST, leaky])), 1, name)
+            if name in ("processes", "held"):
+                self.assertEqual(len(growth([leaky, leaky, leaky])), 1, name)
 
     def test_memory(self) -> None:
         """What comes to stay is growth, one look that is high is none."""
