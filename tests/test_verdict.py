@@ -64,6 +64,19 @@ class VerdictTests(SynchronousTestCase):
         result = replace(GOOD, receiver=noticed, sender=killed)
         self.check(result, ExitStatus.TEST_FAILED, message)
 
+    def test_lost_connection(self) -> None:
+        """That the other daemon was lost says more than how the tester ended when it was stopped."""
+        raw = (
+            b"bwctl: stopped by SIGTERM\nbwctl: the connection to the other end's daemon was lost\n"
+        )
+        stopped = Report(tool="thrulay", error="stopped by SIGTERM")
+        sender = replace(SENDER, status=AcceptType.REJECT, raw=raw, report=stopped)
+        message = (
+            "the test failed at sender send.example.net: "
+            "the connection to the other end's daemon was lost"
+        )
+        self.check(replace(GOOD, sender=sender), ExitStatus.TEST_FAILED, message)
+
     def test_clocks(self) -> None:
         """Clocks that disagree have an exit status of their own."""
         raw = b"bwctl: the other end's clock is at least 4.2 s ahead\n"
