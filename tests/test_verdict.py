@@ -65,7 +65,7 @@ class VerdictTests(SynchronousTestCase):
         self.check(result, ExitStatus.TEST_FAILED, message)
 
     def test_lost_connection(self) -> None:
-        """That the other daemon was lost says more than how the tester ended when it was stopped."""
+        """That the other daemon was lost says more than what the tester says when stopped."""
         raw = (
             b"bwctl: stopped by SIGTERM\nbwctl: the connection to the other end's daemon was lost\n"
         )

@@ -64,7 +64,7 @@ class BetweenTests(Scene):
     @contextmanager
     def apart(self, phase: str, duration: int) -> Iterator[tuple[Client, Relay]]:
         """A client whose daemons meet by a relay, in a phase of its test."""
-        with between(self.receiver, RELAY) as (control, meeting):
+        with between(self.receiver, self.sender, RELAY) as (control, meeting):
             if phase in ("handshake", "results"):
                 wanted = GREETING if phase == "handshake" else RESULTS
                 meeting.hold(lambda number, octets: number == wanted)
@@ -78,7 +78,7 @@ class BetweenTests(Scene):
 
     def slow(self) -> None:
         """A third of a second there and back is no reason to fail."""
-        with between(self.receiver, RELAY) as (control, meeting):
+        with between(self.receiver, self.sender, RELAY) as (control, meeting):
             meeting.delay_s = 0.15
             ends = ("-a", "0.1", "-c", control.node, "-s", self.sender.node)
             ran = client_ours(*ends, "-T", "thrulay", "-t", "1").wait()

@@ -67,9 +67,9 @@ class CableTests(Scene):
             self.assert_told(ran, ran.status, told, phase)
             self.assert_nothing_left()
             self.left.plug()
-        self.closed_peer_port()
         if LONG:
             self.loose_contact()
+        self.closed_peer_port()  # for good
 
     def loose_contact(self) -> None:
         """TCP does not notice that the cable was out for a moment, and nor does anybody."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.net import agent, client, control, process, tcp
+from bwctl.net import agent, client, factory, process, tcp
 from bwctl.net.host import Host
 from bwctl.testers import nuttcp, thrulay
 from bwctl.values import seconds
@@ -56,7 +56,7 @@ class ReliabilityTests(SynchronousTestCase):
                 "overrun": seconds(Host.overrun),
                 "overtime": max(nuttcp.UDP_OVERTIME_S, thrulay.UDP_OVERTIME_S),
                 "die_by": Host.die_by,
-                "KILLING_S": control._KILLING_S,
+                "KILLING_S": factory._KILLING_S,
                 "GRACE_S": process._GRACE_S,
                 "GONE_S": tcp.GONE_S,
                 "INTERVAL_S": tcp.INTERVAL_S,

@@ -22,6 +22,7 @@ class Relay:
         target: address and port of the server; may be set later.
         address, port: where it listens; port 0: any.
         change: what becomes of what the server sends at a time, so of a message.
+        source: the address that it comes from to the server; "": any.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class Relay:
         address: str,
         port: int = 0,
         change: Callable[[bytes], bytes] = bytes,
+        source: str = "",
     ) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.create_server((address, port), family=family)
         self.port: int = self._listener.getsockname()[1]
         self.node = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
         self.target = target
+        self._source = (source, 0) if source else None
         self.events: list[str] = []  # "opened" and "closed" by the client
         self.delay_s = 0.0  # of everything, in both directions
         self.reached = threading.Event()  # the message of `hold` has come
@@ -89,7 +92,7 @@ class Relay:
             except OSError:  # closed
                 continue
             try:
-                server = socket.create_connection(self.target)
+                server = socket.create_connection(self.target, source_address=self._source)
             except OSError:  # it is gone
                 client.close()
                 continue
@@ -138,9 +141,9 @@ def relayed(
 
 
 @contextmanager
-def between(receiver: Daemon, address: str) -> Iterator[tuple[Relay, Relay]]:
+def between(receiver: Daemon, sender: Daemon, address: str) -> Iterator[tuple[Relay, Relay]]:
     """Two relays: one to a daemon's control port, one that the other daemon meets it by."""
-    meeting = Relay((address, 0), address)
+    meeting = Relay((address, 0), address, source=sender.address)
 
     def by_relay(octets: bytes) -> bytes:
         if port := told_peer_port(octets):
