@@ -19,6 +19,7 @@ from bwctl.testers.reading import (
     largest_window,
     lines_of,
     long_enough,
+    losses,
     number,
     present,
     rate,
@@ -100,7 +101,7 @@ def half(block: Mapping[str, Any]) -> Half | None:
         bits_per_second=rate(octets, seconds),
         retransmits=count(block.get("retransmits")),
         jitter_ms=number(block.get("jitter_ms")) if packets else None,
-        lost=count(block.get("lost_packets")) if packets else None,
+        lost=losses(block.get("lost_packets")) if packets else None,
         packets=packets,
     )
 

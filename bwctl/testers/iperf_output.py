@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from bwctl.testers.reading import Half, count, first_match, lines_of, number, rate, report, text_of
+from bwctl.testers.reading import (
+    Half,
+    count,
+    first_match,
+    lines_of,
+    losses,
+    number,
+    rate,
+    report,
+    text_of,
+)
 from bwctl.testers.rows import Row, by_stream, intervals_of, longest_from_zero, mean_jitter, sum_of
 from bwctl.testers.rows import text_row as plain_text_row
 from bwctl.values import Report, Role, TestSpec
@@ -80,7 +90,7 @@ def _udp_fields(fields: Sequence[str]) -> dict[str, Any]:
         return {}
     return {
         "jitter_ms": number(fields[0]),
-        "lost": count(fields[1]),
+        "lost": losses(fields[1]),
         "packets": count(fields[2]) or 0,
         "out_of_order": count(fields[4]),
     }

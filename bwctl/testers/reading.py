@@ -76,8 +76,11 @@ def signed(value: object) -> float | None:
     """The same for a number that may be negative: a delay between clocks that disagree."""
     if isinstance(value, str) and value.startswith("-"):
         known = number(value[1:])
-        return None if known is None else -known
-    return number(value)
+    elif isinstance(value, int | float) and value < 0:
+        known = number(-value)
+    else:
+        return number(value)
+    return None if known is None else -known
 
 
 def count(value: object) -> int | None:
@@ -86,6 +89,11 @@ def count(value: object) -> int | None:
     if known is None:
         return None
     return int(value) if isinstance(value, int) else int(known)
+
+
+def losses(value: object) -> int | None:
+    """The same for lost datagrams: those that come twice can make a tester's count negative."""
+    return 0 if (signed(value) or 0) < 0 else count(value)
 
 
 def present(values: Mapping[str, Any]) -> dict[str, Any]:

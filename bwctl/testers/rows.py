@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bwctl.testers.reading import Half, interval_of, long_enough, rate
+from bwctl.testers.reading import Half, interval_of, long_enough, losses, rate
 from bwctl.values import TestSpec
 
 _ROW: Final = re.compile(
@@ -16,7 +16,7 @@ _ROW: Final = re.compile(
     r"(?P<rate>-?[0-9.]{1,24}) (?P<factor>[KMGT]?)(?P<unit>bits|Bytes)/sec(?P<rest>.*)"
 )
 _LOSS: Final = re.compile(
-    r"^ +(?:(?P<jitter>[0-9.]{1,12}) ms +)?(?P<lost>[0-9]{1,15})/ *(?P<packets>[0-9]{1,15}) +\("
+    r"^ +(?:(?P<jitter>[0-9.]{1,12}) ms +)?(?P<lost>-?[0-9]{1,15})/ *(?P<packets>[0-9]{1,15}) +\("
     r"[0-9.e+-]{1,12}%\)"
 )
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -55,7 +55,7 @@ def _row(match: re.Match[str]) -> Row:
         seconds=end - start,
         bits_per_second=rate(octets, end - start, _printed_rate(match)),
         jitter_ms=float(loss["jitter"]) if loss and loss["jitter"] else None,
-        lost=int(loss["lost"]) if loss else None,
+        lost=losses(loss["lost"]) if loss else None,
         packets=int(loss["packets"]) if loss else None,
     )
     stream = "SUM" if match["stream"].startswith("SUM") else match["stream"]

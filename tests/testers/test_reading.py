@@ -230,6 +230,24 @@ class RareOutputTests(SynchronousTestCase):
         summary = self.summary("iperf3", text, Role.CLIENT, udp=True)
         self.assertEqual((summary["bytes"], summary["lost"], summary["packets"]), (262144, 1, 32))
 
+    def test_negative_loss(self) -> None:
+        """Datagrams that came twice make it negative: none were lost, all else is known."""
+        rows = (
+            "[  5]   0.00-2.00   sec   256 KBytes  1.05 Mbits/sec  0.000 ms  0/158 (0%)  sender\n"
+            "[  5]   0.00-2.04   sec   256 KBytes  1.04 Mbits/sec  "
+            "0.013 ms  -3/155 (-1.9%)  receiver\n"
+        )
+        block = {"bytes": 9, "seconds": 2, "jitter_ms": 0.013, "lost_packets": -3, "packets": 155}
+        csv = "20200101000000,192.0.2.2,1,192.0.2.1,2,3,0.0-2.0,9,36,0.013,-3,155,-1.9,0\n"
+        for name, text in (
+            ("iperf3", rows),
+            ("iperf3", json.dumps({"end": {"sum_received": block}})),
+            ("iperf", csv),
+        ):
+            summary = self.summary(name, text, Role.SERVER, udp=True)
+            told = [summary[key] for key in ("jitter_ms", "lost", "packets", "loss_percent")]
+            self.assertEqual(told, [0.013, 0, 155, 0.0], name)
+
     def test_udp_json_with_sum_only(self) -> None:
         """Old JSON: octets of the sender, loss of the receiver."""
         block = {"bytes": 2500, "seconds": 2, "jitter_ms": 0.5, "lost_packets": 1, "packets": 4}
