@@ -82,7 +82,7 @@ THROUGHPUT = Group(
             read=units.suffixed("window size", units.SIZE, 1, units.U32),
             implies="dynamic_window",
             apart="window",
-            help="as -w, but only where the system does not adapt the window by itself",
+            help="as -w; a daemon in C with a bottleneck_capacity may take what fits the path",
         ),
         Opt(
             short="m",

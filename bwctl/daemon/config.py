@@ -44,7 +44,6 @@ class Settings:
     control_timeout: float = 7200.0
     die_by: float = 30.0
     peer_ports: PortRange | None = None  # peer_port; None: any free port
-    bottleneck_capacity: int | None = None  # bit/s
     facility: str = "daemon"
     priority: str = "info"  # C: err, which hides its own access messages
     access_priority: str = "info"

@@ -111,7 +111,11 @@ _GENERAL: Final = (
     _seconds("control_timeout", above=0.0, client=True),
     _seconds("die_by", "dieby"),
     Option(key="peer_port", field="peer_ports", read=read_ports, write=write_ports, client=True),
-    _count("bottleneck_capacity", 0, (1 << 64) - 1, client=True),
+    Option(
+        key="bottleneck_capacity",
+        note="has no effect: a test has the window that its client asks for",
+        client=True,
+    ),
     Option(key="facility", field="facility", read=choice_reader(FACILITIES), fixed=True),
     Option(key="priority", field="priority", read=_priority),
     Option(key="access_priority", field="access_priority", read=_priority, client=True),

@@ -93,6 +93,22 @@ class IperfTests(CommandLineTests):
         )
 
 
+class WindowTests(SynchronousTestCase):
+    """-W, which only C's daemons tell from -w."""
+
+    def test_dynamic_window(self) -> None:
+        """It sets the window just as -w does."""
+        for name in ("iperf", "iperf3", "nuttcp", "thrulay"):
+            for role in Role:
+                asked = [
+                    tester(name).command_line(
+                        spec(name, window=65536, dynamic_window=w), role, 1, {}
+                    )
+                    for w in (False, True)
+                ]
+                self.assertEqual(*asked)
+
+
 class Iperf3Tests(CommandLineTests):
     """iperf3; a machine format needs neither units nor words."""
 
