@@ -176,6 +176,8 @@ class BwctldProcess(BwctldService):
     async def _reload(self) -> bool:
         new = self._read()
         settings, waiting = reload_settings(self._settings, new.settings)
+        if (self.tls is None) is not (settings.tls_cert is None):
+            waiting = sorted([*waiting, "tls_cert"])  # the port for TLS is there or not
         side = tls_side(settings) if self.tls is not None and settings.tls_cert else None
         problems = await HookRunner(
             self.host.reactor, self.host.timers, settings.post_hooks

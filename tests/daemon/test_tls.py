@@ -114,6 +114,23 @@ class TLSTests(SynchronousTestCase):
             self.assertEqual(ran.status, 0, ran.report)
             daemon.forgive_errors()
 
+    def test_begin_and_end_need_a_restart(self) -> None:
+        """A certificate that is added or taken away at a HUP is told as waiting for a restart."""
+        good = self.ca.issue(ADDRESS, file="good.pem")
+        with running(self.daemon(good)) as (daemon,):
+            file = daemon.directory / "bwctl-server.conf"
+            lines = file.read_text().splitlines(keepends=True)
+            file.write_text("".join(one for one in lines if not one.startswith("tls_cert")))
+            self.hangup(daemon, "daemon.reloaded")
+            self.assertIn("a restart is needed for tls_cert", daemon.log())
+            host, _, port = self.tls_node.removeprefix("bwctls://").partition(":")
+            Raw(host, int(port), tls=self.ca.file).socket.close()
+        with running(start_ours(ADDRESS)) as (daemon,):
+            file = daemon.directory / "bwctl-server.conf"
+            file.write_text(f"{file.read_text()}tls_cert {good}\n")
+            self.hangup(daemon, "daemon.reloaded")
+            self.assertIn("a restart is needed for tls_cert", daemon.log())
+
     def hangup(self, daemon: Daemon, event: str) -> None:
         daemon.process.send_signal(signal.SIGHUP)
         self.assertTrue(until(lambda: f" {event} " in daemon.log(), 10), daemon.log())
