@@ -55,6 +55,15 @@ class EndResult:
         return self.status is not None or bool(self.raw)
 
     @property
+    def margins(self) -> bytes:
+        """Where a daemon's lines are: of a long output its first and its last lines."""
+        if len(self.raw) <= 2 * _LOOKED_AT:
+            return self.raw
+        head, _, _ = self.raw[:_LOOKED_AT].rpartition(b"\n")
+        _, _, tail = self.raw[-_LOOKED_AT:].partition(b"\n")
+        return head + b"\n" + tail
+
+    @property
     def started(self) -> NTPTime | None:
         """When its tester was started, by its daemon's clock; a daemon only tells where asked."""
         told = _START.search(self.raw[:_LOOKED_AT])

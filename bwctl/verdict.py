@@ -13,8 +13,9 @@ _CUT_OFF = "its daemon went away, or the connection to it broke"
 _SEE_OUTPUT = "-x -v shows what both ends wrote"
 _CLOCK_NOTE = "the other end's clock is"
 _BY_SIGNAL = re.compile(rb"^bwctl: local tool exited .*status=1(?:29|[3-9][0-9])$", re.MULTILINE)
-_NOTE = re.compile(rb"^bwctl: ([^\n]*)$", re.MULTILINE)
-_CUT = re.compile(rb"^bwctl: (output cut here: [^\n]*)$", re.MULTILINE)
+_NOTE = re.compile(rb"^bwctl: ([^\n]{0,1000})[^\n]*$", re.MULTILINE)
+_CUT = b"\nbwctl: output cut here: "
+_LONGEST = 1000  # octets of a line that are looked at
 _DEAF = "the other end's tester does not listen"
 _HUNG = b"bwctl: local tool did not complete in allocated time frame"
 _CAUSES = (  # of the guard, and the daemon: what the tester says then is what came of it
@@ -86,13 +87,13 @@ def _guilt(bad: tuple[Side, EndResult, AcceptType | None]) -> tuple[int, bool, b
     _, end, status = bad
     hung = _HUNG in end.raw
     severity = status.severity if status is not None else 0
-    struck = _BY_SIGNAL.search(end.raw) is not None
+    struck = _BY_SIGNAL.search(end.margins) is not None
     return (severity, hung, hung and end.role is Role.CLIENT, struck, end.ended_first)
 
 
 def _reason(end: EndResult) -> str:
     """What the end says went wrong: the tester's complaint, or the daemon's last remark."""
-    notes = [sanitise(note) for note in _NOTE.findall(end.raw)]
+    notes = [sanitise(note) for note in _NOTE.findall(end.margins)]
     complaint = _complaint_of(end)
     repeated = f"{end.report.tool}: {complaint}" if end.report is not None else None
     telling = [note for note in notes if not note.startswith(_ECHOES) and note != repeated]
@@ -131,8 +132,17 @@ def _says(end: EndResult) -> bool:
 
 
 def _said(end: EndResult) -> str:
-    complaint, cut = _complaint_of(end), _CUT.findall(end.raw)
-    return sanitise(cut[-1]) if complaint in _VAGUE and cut else complaint
+    complaint, cut = _complaint_of(end), _cut_of(end.raw)
+    return cut if complaint in _VAGUE and cut else complaint
+
+
+def _cut_of(raw: bytes) -> str:
+    """What a daemon says in the middle of an output that it had to cut; empty if it did not."""
+    start = raw.rfind(_CUT)
+    if start < 0:
+        return ""
+    line, _, _ = raw[start + 1 : start + _LONGEST].partition(b"\n")
+    return sanitise(line.removeprefix(b"bwctl: "))
 
 
 def _missing_end(result: TestResult) -> Failure | None:

@@ -113,6 +113,21 @@ class VerdictTests(SynchronousTestCase):
         message = "iperf3 at send.example.net: output cut here: more than 9 octets"
         self.check(replace(GOOD, sender=cut), ExitStatus.TEST_FAILED, message)
 
+    def test_long_output(self) -> None:
+        """What the daemon says stands before and behind it; no more is looked at than that."""
+        rows = b"bwctl: a row\n" * 100_000
+        said = b"bwctl: start_tool: 1\n", b"bwctl: local tool exited with status=1\n"
+        end = replace(SENDER, status=AcceptType.FAILURE, raw=said[0] + rows + said[1], report=None)
+        self.assertLess(len(end.margins), 1 << 17)
+        message = "the test failed at sender send.example.net: local tool exited with status=1"
+        self.check(replace(GOOD, sender=end), ExitStatus.TEST_FAILED, message)
+
+        cut = rows + b"bwctl: output cut here: more than 9 octets\n" + rows
+        vague = Report(tool="iperf3", error="no total found in the output", cut=True)
+        result = replace(GOOD, sender=replace(SENDER, raw=cut, report=vague))
+        message = "iperf3 at send.example.net: output cut here: more than 9 octets"
+        self.check(result, ExitStatus.TEST_FAILED, message)
+
     def test_end_lost(self) -> None:
         """An end without results was lost."""
         result = replace(GOOD, receiver=EndResult(host="h", role=Role.SERVER))

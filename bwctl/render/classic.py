@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 from bwctl.results import EndResult, Side, TestResult
 from bwctl.text import sanitise
@@ -64,6 +65,8 @@ def frame(side: Side, body: Iterable[bytes]) -> Iterator[bytes]:
 SHOWN = 1 << 20  # octets that anybody reads on a terminal
 _PIECE = 1 << 14
 MOST_REMARKS = 1000
+LONGEST_REMARK = 1000  # octets
+_MARGIN = 1 << 20  # octets in which remarks are looked for, at each end of an output
 
 _FOR_PROGRAMS = b"#json "  # begins thrulay's last line; --json has what it says
 
@@ -95,23 +98,46 @@ def _on_terminal(raw: bytes) -> Iterator[bytes]:
 
 def machine_part(raw: bytes) -> bytes:
     """A tester's output in its format for programs, without what else was written between."""
-    return _split(raw)[0]
+    data = _without_remarks(raw)
+    json = _JSON.search(data)
+    return json[0] if json else data
 
 
 def remarks_of(raw: bytes) -> list[str]:
-    """The lines that `machine_part` leaves out, fit for stderr; of very many the first."""
-    return [sanitise(line) for line in _split(raw)[1][:MOST_REMARKS]]
+    """The lines that `machine_part` leaves out, fit for stderr; of very many the first.
+
+    They are lines of the daemon, warnings, and all outside of JSON objects.
+    """
+    found = islice(chain(_around_json(raw), _remarks(raw)), MOST_REMARKS)
+    return [sanitise(line[:LONGEST_REMARK]) for line in found]
 
 
-def _split(raw: bytes) -> tuple[bytes, list[bytes]]:
-    """Machine part and remarks: lines of the daemon, warnings, and all outside of JSON objects."""
-    remarks = [match[1] or match[2] or b"" for match in _REMARK.finditer(raw)]
-    data = _REMARK.sub(b"", raw)
-    if json := _JSON.search(data):
-        # iperf3 -J -V writes its segment size as text before the object
-        outside = data[: json.start()] + data[json.end() :]
-        return json[0], outside.splitlines() + remarks
-    return data, remarks
+def _around_json(raw: bytes) -> Iterator[bytes]:
+    """iperf3 -J -V writes its segment size as text before the object."""
+    data = _without_remarks(raw)
+    json = _JSON.search(data)
+    for text in (data[: json.start()], data[json.end() :]) if json else ():
+        yield from filter(None, text.split(b"\n", MOST_REMARKS)[:MOST_REMARKS])
+
+
+def _remarks(raw: bytes) -> Iterator[bytes]:
+    head, _, tail = _parts(raw)
+    for match in chain(_REMARK.finditer(head), _REMARK.finditer(tail)):
+        yield match[1] or match[2] or b""
+
+
+def _without_remarks(raw: bytes) -> bytes:
+    head, middle, tail = _parts(raw)
+    return b"".join((_REMARK.sub(b"", head), middle, _REMARK.sub(b"", tail)))
+
+
+def _parts(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    """Beginning, middle and end, cut between lines; nobody but a tester writes in the middle."""
+    if len(raw) <= 2 * _MARGIN:
+        return raw, b"", b""
+    first = raw.rfind(b"\n", 0, _MARGIN) + 1
+    last = raw.find(b"\n", len(raw) - _MARGIN) + 1 or len(raw) - _MARGIN
+    return raw[:first], raw[first:last], raw[last:]
 
 
 def files(result: TestResult, *, both: bool, parsable: bool = False) -> Iterator[tuple[str, bytes]]:

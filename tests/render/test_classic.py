@@ -167,6 +167,16 @@ class SizeTests(SynchronousTestCase):
             self.assertLess(self.peak(lambda one=result: json_text(one)), 80 << 20, octet)
             self.assertLess(self.peak(lambda one=result: row(one)), 1 << 20, octet)
 
+    def test_peak_of_remarks(self) -> None:
+        """An output of nothing but remarks is not held as a list of them."""
+        size = 8 << 20
+        for line in (b"bwctl: a\n", b"a\n", b"{}bwctl: a\n", b"\x1b"):
+            raw = b"{\n}\n" + line * (size // len(line))
+            for show in (machine_part, remarks_of):
+                peak = self.peak(lambda show=show, raw=raw: show(raw))
+                self.assertLess(peak, 3 * size + (4 << 20), (line, show))
+            self.assertTrue(all(len(one) <= 4000 for one in remarks_of(raw)), line)
+
 
 class SanitiseTests(SynchronousTestCase):
     """Remote text on a terminal."""
@@ -227,6 +237,13 @@ class ParsableTests(SynchronousTestCase):
     def test_many_remarks(self) -> None:
         """An end cannot flood stderr with them."""
         self.assertEqual(len(remarks_of(b"bwctl: x\n" * 5000)), module.MOST_REMARKS)
+
+    def test_remarks_of_a_long_output(self) -> None:
+        """Those at its beginning and at its end are found; in the middle only a tester writes."""
+        rows = b"[" + b"1,\n" * (2 << 20) + b"1]\n"
+        raw = b"bwctl: begun\n" + rows[:-1] + b"bwctl: ended\nbwctl: over"
+        self.assertEqual(remarks_of(raw), ["begun", "ended", "over"])
+        self.assertEqual(machine_part(raw), rows)
 
     def test_framing_stays(self) -> None:
         """The START and END lines are printed as ever."""
