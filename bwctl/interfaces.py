@@ -89,7 +89,10 @@ class ITester(Interface):
         """Role of the end whose output holds the result."""
 
     def parse(output: bytes, spec: TestSpec, role: Role) -> Report:
-        """What one end's output says; the output is hostile and of any length."""
+        """What one end's output says; the output is hostile and of any length.
+
+        A long one is read in a thread, while the reactor goes on.
+        """
 
 
 class IKeyStore(Interface):

@@ -23,9 +23,10 @@ from bwctl.net.meeting import Meeting
 from bwctl.net.once import Once
 from bwctl.net.plan import Plan
 from bwctl.net.process import Ended, TesterProcess
+from bwctl.net.readings import Readings
 from bwctl.net.slottime import SlotTime
 from bwctl.net.timers import Timer, Timers
-from bwctl.values import Kind, NTPTime, Role, seconds, ticks
+from bwctl.values import Kind, NTPTime, Report, Role, seconds, ticks
 
 RESULTS_TIMEOUT_S = 60.0  # for the other end's results, as in C
 _POLL_S = 0.02  # between looks for a listening tester
@@ -57,6 +58,7 @@ class Outcome:
 
     status: AcceptType
     output: bytes
+    report: Report | None = None  # what our tester says; None: nothing, or not to be read
 
 
 class PeerAgent:
@@ -66,7 +68,13 @@ class PeerAgent:
     log: ClassVar[Logger] = Logger()
 
     def __init__(
-        self, plan: Plan, meeting: Meeting, reactor: Any, clock: IClock, timers: Timers
+        self,
+        plan: Plan,
+        meeting: Meeting,
+        reactor: Any,
+        clock: IClock,
+        timers: Timers,
+        readings: Readings,
     ) -> None:
         self.finished: Once[Outcome] = Once()
         self.over: Once[Stopped | None] = Once()
@@ -75,10 +83,12 @@ class PeerAgent:
         self._reactor = reactor
         self._clock = clock
         self._timers = timers
+        self._readings = readings
         self._quit: Once[Cause] = Once()
         self._idle = False  # nothing runs at this end
         self._hurry: Once[None] = Once()  # no more patience with the tester
         self._process: TesterProcess | None = None
+        self._began = self._ended = 0.0  # its tester, seconds of the monotonic clock
         self._link: PeerLink | None = None
         self.time = SlotTime(timers)
         self._look: Timer | None = None
@@ -127,6 +137,13 @@ class PeerAgent:
         """Whether a tester was started, or would have been if there were one for this end."""
         return self._process is not None or self._idle
 
+    @property
+    def ran_s(self) -> float:
+        """Seconds that its tester ran, if one was started; up to now if it still does."""
+        if self._process is None:
+            return 0.0
+        return (self._ended or self._clock.mono()) - self._began
+
     # -- the course of a test --------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -153,11 +170,12 @@ class PeerAgent:
         await self._meet()
         command = self.plan.command
         if command is None:
-            return self._judge(await self._sit_out())
+            return self._judge(await self._sit_out(), self.time.now(), None)
         await self._await_start()
         ended = await self._test(command)
         self._say("stop_tool", self._stamp(), self._notes)
-        return self._judge(ended)
+        now = self.time.now()
+        return self._judge(ended, now, await self._read(ended.output))
 
     async def _meet(self) -> None:
         """Until somebody is at the other end of the peer connection."""
@@ -189,6 +207,7 @@ class PeerAgent:
 
     async def _test(self, command: list[str]) -> Ended:
         """Run the tester until it ends or has to."""
+        self._began = self._clock.mono()
         process = self._process = self._start_tester(command)
         if self.plan.role is Role.SERVER:
             self._watch_listening(self._timers.clock.mono())
@@ -198,7 +217,20 @@ class PeerAgent:
         if self._quit.value is Cause.GONE:
             process.kill()
         process.stop()
-        return await process.ended.wait()
+        ended: Ended = await process.ended.wait()
+        self._ended = self._clock.mono()
+        return ended
+
+    async def _read(self, output: bytes) -> Report | None:
+        """What our tester's output says, where that is of interest to this end."""
+        plan = self.plan
+        if plan.spec.kind is not Kind.THROUGHPUT and not self._has_results:
+            return None
+        return await self._readings.whole(plan.tester, output, plan.spec, plan.role)
+
+    @property
+    def _has_results(self) -> bool:
+        return self.plan.tester.results_role(self.plan.spec) is self.plan.role
 
     async def _sit_out(self) -> Ended:
         """This end has nothing to run: the other end's tester needs none here (wire.md 6.7)."""
@@ -265,13 +297,13 @@ class PeerAgent:
 
     # -- what it comes to ------------------------------------------------------------------------
 
-    def _judge(self, ended: Ended) -> Outcome:
-        now = self.time.now()
+    def _judge(self, ended: Ended, now: NTPTime, report: Report | None) -> Outcome:
+        """How it went, with a tester that ended now and wrote this."""
         early = now < self.plan.nominal_end
         cause = self._cause(early) if ended.stopped else None
         if not (ended.stopped or self._idle) and now < self.plan.start:
             self._note(f"local tool ended before the test, with status={_status(ended)}")
-            return self._outcome(AcceptType.FAILURE, ended.output)
+            return self._outcome(AcceptType.FAILURE, ended.output, report)
         quiet = cause is Cause.PEER_STOPPED and (not early or self._was_due(cause, early))
         if cause is not None and not quiet:
             self._note(self._why(cause))
@@ -280,9 +312,11 @@ class PeerAgent:
         elif not ended.stopped and not ended.clean:
             when = "before expected " if early else ""
             self._note(f"local tool exited {when}with status={_status(ended)}")
-        return self._outcome(self._accept(ended, cause, early), ended.output)
+        return self._outcome(self._accept(ended, cause, early, report), ended.output, report)
 
-    def _accept(self, ended: Ended, cause: Cause | None, early: bool) -> AcceptType:
+    def _accept(
+        self, ended: Ended, cause: Cause | None, early: bool, report: Report | None
+    ) -> AcceptType:
         """Source: wire.md 6.6, with a truth that C does not tell."""
         plan = self.plan
         in_order = self._was_due(cause, early)
@@ -290,10 +324,10 @@ class PeerAgent:
             return AcceptType.REJECT
         if not ended.clean and not in_order:
             return AcceptType.FAILURE
-        if plan.tester.results_role(plan.spec) is plan.role and not self._idle:
-            report = plan.tester.parse(ended.output, plan.spec, plan.role)
-            if report.error is not None:
-                self._note(f"{plan.tester.name}: {report.error}")
+        if self._has_results and not self._idle:
+            error = report.error if report is not None else "its output cannot be read"
+            if error is not None:
+                self._note(f"{plan.tester.name}: {error}")
                 return AcceptType.FAILURE
         return AcceptType.ACCEPT
 
@@ -319,13 +353,13 @@ class PeerAgent:
         told = self._meeting.ended.value
         return told is not None and told.accept is AcceptType.ACCEPT
 
-    def _outcome(self, status: AcceptType, output: bytes) -> Outcome:
+    def _outcome(self, status: AcceptType, output: bytes, report: Report | None = None) -> Outcome:
         self._say("stop_endpoint", self._stamp(), self._notes)
         if output and not output.endswith(b"\n"):
             output += b"\n"
         room = max(0, self.plan.max_output - len(self._head) - len(self._notes))
         output = shortened(output, room, self.plan.max_output)
-        return Outcome(status, bytes(self._head) + output + bytes(self._notes))
+        return Outcome(status, bytes(self._head) + output + bytes(self._notes), report)
 
     async def _trade(self, link: PeerLink | None) -> None:
         """Wait for the other end's results; ours are on their way."""

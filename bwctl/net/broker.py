@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from twisted.python.failure import Failure
-
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
@@ -18,7 +16,7 @@ from bwctl.net.eventlog import EventLog
 from bwctl.net.host import Host
 from bwctl.net.rules import Application, Moment, Rules
 from bwctl.net.timers import Timer
-from bwctl.values import NEVER, SID, Kind, NTPTime, Role, TestSpec, seconds, ticks
+from bwctl.values import NEVER, SID, Kind, NTPTime, Report, Role, TestSpec, seconds, ticks
 
 MAX_FUZZ = ticks(3600)  # beyond this a clock is not one; such padding would fill the timetable
 _LEAST_INTERVAL_MS = 100  # no tester reports more often; C 1.3 and 1.4 clients mean seconds
@@ -217,18 +215,28 @@ class BrokerService:
         self.confirmed.add(booking.reservation)
         self._host.quotas.confirm(booking.holding)
 
-    def measure(self, booking: Booking, output: bytes, role: Role) -> None:
-        """Count what a test has moved, as the first end's output tells that knows it."""
+    def measure(self, booking: Booking, report: Report | None) -> None:
+        """Count what a test has moved, as our own tester tells it."""
+        if report is not None and (octets := self._told(booking, report)):
+            self._count(booking, octets)
+
+    def measure_theirs(self, booking: Booking, output: bytes) -> None:
+        """Count what a test has moved, as the other end tells it; its last lines are enough."""
         if booking.measured or booking.spec.kind is not Kind.THROUGHPUT:
             return
-        try:
-            octets = octets_of(booking.tester.parse(output, booking.spec, role))
-        except Exception:  # a tester may be a plug-in
-            self._host.plugged.failed(booking.tester, Failure())
-            return
-        if octets:
-            booking.measured = True
-            self._host.quotas.moved(booking.holding.who, octets)
+        role = booking.reservation.role.other
+        report = self._host.readings.margins(booking.tester, output, booking.spec, role)
+        if report is not None and (octets := self._told(booking, report)):
+            self._count(booking, octets)
+
+    def _told(self, booking: Booking, report: Report) -> int:
+        if booking.measured or booking.spec.kind is not Kind.THROUGHPUT:
+            return 0
+        return octets_of(report)
+
+    def _count(self, booking: Booking, octets: int) -> None:
+        booking.measured = True
+        self._host.quotas.moved(booking.holding.who, octets)
 
     def release(self, booking: Booking) -> None:
         """Free the slot and the ports; harmless when done already."""

@@ -366,7 +366,7 @@ class ControlProtocol(Carrier):
             event="test.ended",
         )
         self._broker.release(booking)
-        self._broker.measure(booking, outcome.output, booking.reservation.role)
+        self._broker.measure(booking, outcome.report)
         if self._agent is agent:
             self._agent, self._claim.booking = None, None
         if self._lost:
@@ -388,7 +388,7 @@ class ControlProtocol(Carrier):
         if ours is None or not agent.ran:
             return
         if theirs is not None:
-            self._broker.measure(booking, theirs.output, reservation.role.other)
+            self._broker.measure_theirs(booking, theirs.output)
         event = HookEvent(
             spec=booking.spec,
             role=reservation.role,
@@ -407,7 +407,7 @@ class ControlProtocol(Carrier):
         )
         if self._host.hooks is not None:
             self._host.hooks.submit(event)
-        self._host.plugged.tell(event, booking.tester)
+        self._host.plugged.tell(event, booking.tester, self._host.readings)
 
     def _on_stop(self, event: Stopped) -> None:
         """The client is done. 0: it waits for the end of the test; else the test is to end now."""

@@ -50,7 +50,7 @@ def make_agent(host: Host, booking: Booking, way: PeerWay, peer_port: int) -> tu
             raise NoPeerAgent(f"cannot listen for the other end: {error}") from error
     elif meeting is None:
         meeting = _call(host, booking, way, peer_port)
-    return PeerAgent(plan, meeting, host.reactor, host.clock, host.timers), listening
+    return PeerAgent(plan, meeting, host.reactor, host.clock, host.timers, host.readings), listening
 
 
 def _plan(host: Host, booking: Booking) -> Plan:

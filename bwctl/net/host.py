@@ -25,6 +25,7 @@ from bwctl.net.plugged import Plugged
 from bwctl.net.portcheck import take_free
 from bwctl.net.process import MAX_OUTPUT
 from bwctl.net.quotas import Quotas
+from bwctl.net.readings import Readings
 from bwctl.net.timers import Timers
 from bwctl.values import IPAddress, NTPTime, ToolID
 from bwctl.wire.fields import ALL_MODES, Mode
@@ -71,9 +72,11 @@ class Host:
     plugged: Plugged = field(default_factory=Plugged)
     probed: Once[None] = field(default_factory=Once)  # fires when all testers were looked for
     quotas: Quotas = field(init=False)
+    readings: Readings = field(init=False)
 
     def __post_init__(self) -> None:
         self.quotas = Quotas(self.clock)
+        self.readings = Readings(self.reactor, lambda *failed: self.plugged.failed(*failed))
 
     @property
     def tools(self) -> ToolID:

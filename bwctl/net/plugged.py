@@ -34,8 +34,9 @@ from bwctl.interfaces import (
 from bwctl.limits.classes import LimitClass, Limits
 from bwctl.limits.keys import Key
 from bwctl.net.clock import SystemClock
+from bwctl.net.readings import Readings
 from bwctl.results import TestEnded
-from bwctl.values import ErrorEstimate, NTPTime, Report, Role, ticks
+from bwctl.values import ErrorEstimate, NTPTime, ticks
 
 KEY_TIMEOUT_S = 10.0  # half of what a client has for the handshake
 STOP_TIMEOUT_S = 10.0
@@ -119,36 +120,18 @@ class Plugged:
 
     # -- result sinks ----------------------------------------------------------------------------
 
-    def tell(self, ended: TestEnded, tester: ITester) -> None:
+    def tell(self, ended: TestEnded, tester: ITester, readings: Readings) -> None:
         """A test is over; nothing is awaited."""
-        if not self.sinks:
-            return
-        ended = self._with_reports(ended, tester)
+        if self.sinks:
+            Deferred.fromCoroutine(self._tell(ended, tester, readings))
+
+    async def _tell(self, ended: TestEnded, tester: ITester, readings: Readings) -> None:
+        ended = await _with_reports(ended, tester, readings)
         for sink in self.sinks:
             maybeDeferred(sink.test_ended, ended).addErrback(self._sink_failed, sink)
 
     def _sink_failed(self, failure: Failure, sink: IResultSink) -> None:
         self.failed(sink, failure)
-
-    def _with_reports(self, ended: TestEnded, tester: ITester) -> TestEnded:
-        def parsed(output: bytes | None, role: Role) -> Report | None:
-            if output is None:
-                return None
-            try:
-                return tester.parse(output, ended.spec, role)
-            except Exception:  # a tester may be a plug-in too
-                self.failed(tester, Failure())
-                return None
-
-        own, other = ended.role, ended.role.other
-        report = parsed(ended.output, own)
-        if report is not None and report.version is None:
-            report = replace(report, version=ended.tester_version)
-        return replace(
-            ended,
-            report=report,
-            other_report=parsed(ended.other_output, other),
-        )
 
     # -- services --------------------------------------------------------------------------------
 
@@ -191,6 +174,17 @@ class Plugged:
         self.log.failure(
             "plug-in {plugin} failed", failure=failure, plugin=name, event="plugin.failed"
         )
+
+
+async def _with_reports(ended: TestEnded, tester: ITester, readings: Readings) -> TestEnded:
+    own, other, spec = ended.role, ended.role.other, ended.spec
+    report = await readings.whole(tester, ended.output, spec, own)
+    if report is not None and report.version is None:
+        report = replace(report, version=ended.tester_version)
+    other_report = None
+    if ended.other_output is not None:
+        other_report = await readings.whole(tester, ended.other_output, spec, other)
+    return replace(ended, report=report, other_report=other_report)
 
 
 def name_of(plugin: Any) -> str:

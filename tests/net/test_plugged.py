@@ -14,11 +14,20 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from bwctl.errors import AcceptType
-from bwctl.interfaces import ClientFacts, IClock, IKeyStore, IPolicy, IResultSink, RequestFacts
+from bwctl.interfaces import (
+    ClientFacts,
+    IClock,
+    IKeyStore,
+    IPolicy,
+    IResultSink,
+    ITester,
+    RequestFacts,
+)
 from bwctl.limits.classes import LimitClass, only_class
 from bwctl.limits.keys import Key, parse_keys
 from bwctl.net.host import Host
 from bwctl.net.plugged import KEY_TIMEOUT_S, STOP_TIMEOUT_S, GuardedClock, Plugged, PluginFailure
+from bwctl.net.readings import Readings
 from bwctl.net.timers import Timers
 from bwctl.results import TestEnded
 from bwctl.testers.thrulay import Thrulay
@@ -170,13 +179,19 @@ class PolicyTests(PluggedTestCase):
 
 
 class SinkTests(PluggedTestCase):
+    def tell(
+        self, plugged: Plugged, ended: TestEnded = ENDED, tester: ITester | None = None
+    ) -> None:
+        """A test is over."""
+        plugged.tell(ended, tester or Thrulay(), Readings(self.clock, plugged.failed))
+
     def test_all_are_told(self) -> None:
         """A sink that fails, soon or later, harms neither the others nor the daemon."""
         told: list[TestEnded] = []
         later: Deferred[None] = Deferred()
         sinks = [Site(broken), Site(lambda _: later), Site(told.append)]
         plugged = Plugged(sinks=sinks)
-        plugged.tell(ENDED, Thrulay())
+        self.tell(plugged)
         later.errback(ZeroDivisionError())
         self.assertEqual(len(told), 1)
         self.failed(plugged, 2)
@@ -184,8 +199,8 @@ class SinkTests(PluggedTestCase):
     def test_reports(self) -> None:
         """Sinks get what the outputs say; of an end that did not tell, nothing."""
         told: list[TestEnded] = []
-        Plugged(sinks=[Site(told.append)]).tell(ENDED, Thrulay())
-        Plugged(sinks=[Site(told.append)]).tell(replace(ENDED, other_output=b""), Thrulay())
+        self.tell(Plugged(sinks=[Site(told.append)]))
+        self.tell(Plugged(sinks=[Site(told.append)]), replace(ENDED, other_output=b""))
         assert told[0].report is not None
         self.assertEqual(told[0].report.tool, "thrulay")
         self.assertIsNone(told[0].other_report)
@@ -201,7 +216,7 @@ class SinkTests(PluggedTestCase):
 
         told: list[TestEnded] = []
         plugged = Plugged(sinks=[Site(told.append)])
-        plugged.tell(ENDED, Tester())
+        self.tell(plugged, tester=Tester())
         self.assertIsNone(told[0].report)
         self.failed(plugged)
 
