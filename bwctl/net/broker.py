@@ -11,6 +11,7 @@ from bwctl.interfaces import ITester
 from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.quota import Holding, octets_of
+from bwctl.limits.unmeasured import tcp_bound, unmeasured
 from bwctl.net.confirmed import Confirmed
 from bwctl.net.eventlog import EventLog
 from bwctl.net.host import Host
@@ -67,6 +68,7 @@ class BrokerService:
         self._host = host
         self.confirmed = Confirmed(host.clock)
         self._rules = Rules(host)
+        self._fastest = 0.0  # bit/s of a test that our own tester has measured
 
     # -- granting --------------------------------------------------------------------------------
 
@@ -218,6 +220,7 @@ class BrokerService:
     def measure(self, booking: Booking, report: Report | None) -> None:
         """Count what a test has moved, as our own tester tells it."""
         if report is not None and (octets := self._told(booking, report)):
+            self._fastest = max(self._fastest, report.summary.get("bits_per_second") or 0.0)
             self._count(booking, octets)
 
     def measure_theirs(self, booking: Booking, output: bytes) -> None:
@@ -228,6 +231,18 @@ class BrokerService:
         report = self._host.readings.margins(booking.tester, output, booking.spec, role)
         if report is not None and (octets := self._told(booking, report)):
             self._count(booking, octets)
+
+    def estimate(self, booking: Booking, report: Report | None, ran_s: float) -> None:
+        """Count what a test may have moved of which nobody who is believed has told the total.
+
+        Args:
+            report: what our own tester has written up to its end.
+            ran_s: how long it ran, seconds.
+        """
+        if booking.measured or booking.spec.kind is not Kind.THROUGHPUT or not ran_s:
+            return
+        rate = tcp_bound(booking.limit_class, self._fastest)
+        self._count(booking, unmeasured(booking.spec, report, ran_s, rate))
 
     def _told(self, booking: Booking, report: Report) -> int:
         if booking.measured or booking.spec.kind is not Kind.THROUGHPUT:

@@ -367,6 +367,8 @@ class ControlProtocol(Carrier):
         )
         self._broker.release(booking)
         self._broker.measure(booking, outcome.report)
+        if outcome.status is not AcceptType.ACCEPT:  # the other end may say what it likes
+            self._broker.estimate(booking, outcome.report, agent.ran_s)
         if self._agent is agent:
             self._agent, self._claim.booking = None, None
         if self._lost:
@@ -389,6 +391,7 @@ class ControlProtocol(Carrier):
             return
         if theirs is not None:
             self._broker.measure_theirs(booking, theirs.output)
+        self._broker.estimate(booking, ours.report, agent.ran_s)
         event = HookEvent(
             spec=booking.spec,
             role=reservation.role,

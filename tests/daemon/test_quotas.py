@@ -11,12 +11,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from bwctl.control.legality import PEER
 from bwctl.errors import AcceptType
 from bwctl.limits.periods import DAYS
 from bwctl.net.clock import local_time
 from bwctl.values import NTPTime, ToolID, ntp_from_unix, ticks, unix_from_ntp
 from bwctl.wire.fields import Mode
-from bwctl.wire.messages import TestAccept
+from bwctl.wire.messages import Ready, TestAccept
 from tests.support.daemons import USER, Daemon, run_ours, running, start_ours, until
 from tests.support.raw import Raw, request
 
@@ -264,6 +265,37 @@ class RestartTests(QuotaTestCase):
                 self.reload(f"limit root with bytes_per_day={moved[0] + more}\n")
                 self.comes(self.client(), accept)
                 self.comes(self.client(TWO), GRANTED)
+
+    def test_bytes_of_a_test_that_was_left(self) -> None:
+        """Who hangs up before the end pays, whatever it says: UDP as booked, TCP what fits."""
+        lie = b'#json {"bytes": 1, "seconds": 1, "streams": 1}\n'
+        for fields, most in (({"udp": True, "bandwidth": 8_000_000}, 3_000_000), ({}, 1 << 50)):
+            file = Path(self.mktemp()).absolute()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            limits = "limit root with duration=60, allow_udp=on\nassign default root\n"
+            with running(self.start(limits, f"quota_file {file}\n")) as (self.daemon,):
+                client = self.client()
+                start = client.time().time + ticks(1.5)
+                ends = {"server": ADDRESS, "client": ONE, "duration": 3}
+                held = client.ask(request(start, tool=ToolID.THRULAY, **ends, **fields))
+                self.assertEqual(held.accept, GRANTED)
+                key, port = held.sid, client.start().peer_port
+                way = {"user": "endpoint", "key": key, "table": PEER, "extensions": 1}
+                peer = Raw(ADDRESS, port, Mode.AUTHENTICATED, source=ONE, **way)
+                self.addCleanup(peer.socket.close)
+                peer.open()
+                peer.time()
+                peer.next(Ready, 20)
+                self.assertTrue(until(self.daemon.testers, 10), self.daemon.log())
+                time.sleep(0.5)
+                peer.send(peer.session.stop(GRANTED, lie))
+                client.socket.close()
+                counted = until(lambda f=file: self.octets(f), 20)
+                self.assertTrue(counted, self.daemon.log())
+                self.assertTrue(100_000 < self.octets(file) <= most, self.octets(file))
+
+    def octets(self, file: Path) -> int:
+        return sum(octets for _, _, octets in self.used_up(file).values())
 
     def reload(self, limits: str) -> None:
         seen = self.daemon.log().count("daemon.reloaded")
