@@ -65,8 +65,17 @@ def _throughput(result: TestResult, look: Look) -> Iterator[str]:
         yield _row("received", look.paint(received, "bold"))
     if sent:
         yield _row("sent", sent)
+    if result.failure is not None and _more_than_sent(summary):
+        yield _row("note", "cut short: the ends counted over different times")
     if details := list(_details(summary)):
         yield _row("quality", ", ".join(details))
+
+
+def _more_than_sent(summary: Figures) -> bool:
+    """Whether a rate or an amount is one that nobody can have received."""
+    pairs = (("bits_per_second", "sent_bits_per_second"), ("bytes", "sent_bytes"))
+    known = [(figure(summary, one), figure(summary, other)) for one, other in pairs]
+    return any(one is not None and other is not None and one > 1.01 * other for one, other in known)
 
 
 def _is_known_to_arrive(result: TestResult, summary: Figures) -> bool:

@@ -31,13 +31,17 @@ _CPU: Final = re.compile(
 _COUNTER: Final = re.compile(r"^ +([0-9]{1,15})(?: |\Z)")  # Retr, or datagrams sent
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3}
 _CWND: Final = re.compile(r"^ +[0-9]{1,15} +([0-9.]{1,12}) ([KMG]?)Bytes")
+_GRACE_S: Final = 60  # a daemon stops a tester long before
 _MARK: Final = re.compile(r" (sender|receiver)\Z")
 
 
 def read(text: str, spec: TestSpec) -> Report:
     """The Report of one end."""
     lines = lines_of(text)
+    complaint = first_match(_FAILURE, lines)
     rows = [_with_counter(row, spec) for line in lines if (row := text_row(line))]
+    if complaint is not None:
+        rows = [row for row in map(_after_failure, rows) if row.end <= _latest_end(spec)]
     sent, sending = _total(rows, "sender")
     received, receiving = _total(rows, "receiver")
     intervals = _intervals(spec, [row for row in rows if not _MARK.search(row.rest)])
@@ -49,7 +53,7 @@ def read(text: str, spec: TestSpec) -> Report:
         sent=_sender(sent.half) if sent else None,
         received=received.half if received else None,
         streams=receiving if received and received.half.octets else sending,
-        complaint=first_match(_FAILURE, lines),
+        complaint=complaint,
         lines=lines,
         version=first_match(_VERSION, lines),
         more={"cwnd_bytes": largest_window(intervals), **_extras(lines)},
@@ -75,13 +79,29 @@ def _window(rest: str) -> int | None:
     return round(octets * 1024 ** _POWERS[found[2]]) if found and octets else None
 
 
+def _after_failure(row: Row) -> Row:
+    """A total without retransmits: iperf3 3.12 may print anything there if it is stopped."""
+    if not _MARK.search(row.rest):
+        return row
+    return replace(row, half=replace(row.half, retransmits=None))
+
+
+def _latest_end(spec: TestSpec) -> int:
+    """Seconds; iperf3 3.12 may print totals over hours if it is stopped while it begins."""
+    return spec.duration + spec.omit + _GRACE_S
+
+
 def _total(rows: Sequence[Row], mark: str) -> tuple[Row | None, int]:
-    """The total row with a mark, or the sum of the streams' ones, and the streams in it."""
+    """The total row with a mark, or the sum of the streams' ones, and the streams in it.
+
+    iperf3 3.12 may print its totals several times if it is stopped; the last ones count.
+    """
     marked = [row for row in rows if row.rest.endswith(mark)]
     sums = [row for row in marked if row.stream == "SUM"]
     if sums:
         return sums[-1], ALL_STREAMS
-    return sum_of(marked), len(marked)
+    streams = {row.stream: row for row in marked}
+    return sum_of([*streams.values()]), len(streams)
 
 
 def _unmarked_total(rows: Sequence[Row]) -> tuple[Row | None, int]:

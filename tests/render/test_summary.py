@@ -44,6 +44,14 @@ class SummaryTests(SynchronousTestCase):
         self.assertEqual(lines[1], "  received  5 Mbit/s")
         self.assertEqual(lines[2], "  quality   lost 157 of 1563 packets (10 %), jitter 0.0214 ms")
 
+    def test_more_than_was_sent(self) -> None:
+        """Of a test that was cut short the ends may have counted over different times."""
+        sent = report(bits_per_second=5e9, sent_bits_per_second=5e9)
+        result = with_reports(report(bits_per_second=9e9), sent)
+        self.assertNotIn("cut short", summary_text(result))
+        failed = replace(result, failure=ExitStatus.INTERRUPTED.failure("interrupted"))
+        self.assertIn("\n  note      cut short: ", summary_text(failed))
+
     def test_direction_when_flipped(self) -> None:
         """The arrow follows the data."""
         result = replace(GOOD, spec=replace(SPEC, server_sends=True))

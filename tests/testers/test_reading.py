@@ -213,6 +213,40 @@ class ErrorTests(SynchronousTestCase):
         self.assertIsNone(self.error("iperf3", text, Role.SERVER, udp=True))
 
 
+class StoppedIperf3Tests(SynchronousTestCase):
+    """What iperf3 3.12 prints when it is stopped, and more of it when it is stopped twice."""
+
+    ROW = "[  5]   0.00-{} sec  1.86 GBytes  8049 Mbits/sec  {}             sender\n"
+    WORD = "iperf3: interrupt - the client has terminated\n"
+
+    def parse(self, *rows: str) -> Report:
+        """What is read in totals below the word of the end."""
+        output = self.WORD + "".join(rows)
+        return tester("iperf3").parse(output.encode(), spec(duration=10), Role.CLIENT)
+
+    def test_repeated_totals(self) -> None:
+        """Totals of the same stream are not added up; the last one counts."""
+        row = self.ROW.format("2.07", 4)
+        self.assertEqual(self.parse(row, row, row).summary, self.parse(row).summary)
+
+    def test_streams_are_added_up(self) -> None:
+        """Those of several streams are."""
+        row = self.ROW.format("2.07", 4)
+        one, two = self.parse(row), self.parse(row, row.replace("  5]", "  7]"))
+        self.assertEqual(two.summary["bytes"], 2 * one.summary["bytes"])
+
+    def test_retransmits(self) -> None:
+        """A count that may be nonsense is left out; that of a test that ended well is not."""
+        row = self.ROW.format("2.07", 32687)
+        self.assertNotIn("retransmits", self.parse(row).summary)
+        whole = tester("iperf3").parse(row.encode(), spec(duration=2), Role.CLIENT)
+        self.assertEqual(whole.summary["retransmits"], 32687)
+
+    def test_hours(self) -> None:
+        """Totals over more time than there was are none."""
+        self.assertEqual(self.parse(self.ROW.format("27627.02", 0)).summary, {})
+
+
 class RareOutputTests(SynchronousTestCase):
     """Layouts that the samples do not have."""
 
