@@ -30,6 +30,7 @@ from bwctl.values import (
     Role,
     TestSpec,
     ToolID,
+    kind_of,
     seconds,
     single_tools,
     ticks,
@@ -175,8 +176,10 @@ class Conductor:
             f"{self._names(pair.receiver.opened.tools)}, {pair.sender.wish.name} has "
             f"{self._names(pair.sender.opened.tools)}"
         )
-        known = common & ToolID(sum(one.tool_id for one in self._around.testers.values()))
-        hint = f"-T {self._names(known)} would do" if known else "install one of them at both ends"
+        kinds = set(map(kind_of, self._wish.tools))
+        known = [one for one in self._around.testers.values() if one.tool_id & common]
+        fit = ",".join(one.name for one in known if kind_of(one.tool_id) in kinds)
+        hint = f"-T {fit} would do" if fit else "install one of them at both ends"
         return SessionFailure("no_tester", text, hint)
 
     def _names(self, tools: ToolID) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import time
@@ -168,7 +169,11 @@ class FailureTests(EndToEndTestCase):
             )
             self.fails(ExitStatus.DENIED, "denied the test", *both, "-T", "thrulay", "-t", "6")
             self.fails(ExitStatus.BUSY, "-L", *both, "-T", "thrulay", "-t", "5", "-L", "1")
-            self.fails(ExitStatus.NO_TESTER, "no wanted tester", *both, "-T", "nuttcp", "-t", "1")
+            ran = self.fails(ExitStatus.NO_TESTER, "no wanted", *both, "-T", "nuttcp", "-t", "1")
+            hint = re.search(r"hint: -T (\S+) would do", ran.stderr)
+            self.assertIsNotNone(hint, ran.report)
+            self.assertIn("thrulay", hint[1].split(",") if hint else "")
+            self.assertNotIn("ping", hint[1] if hint else "")
             self.fails(
                 ExitStatus.UNSUPPORTED,
                 "cannot send from its server",
