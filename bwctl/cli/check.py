@@ -16,6 +16,7 @@ from bwctl.cli.hosts import HostPort
 from bwctl.cli.options import Options
 from bwctl.cli.progress import Phase, Progress
 from bwctl.cli.surroundings import end_wish, surroundings
+from bwctl.interfaces import ITester
 from bwctl.net.checkup import Checkup, HostCheck
 from bwctl.net.once import settled
 from bwctl.net.pair import EndWish, TLSWish
@@ -79,18 +80,32 @@ class Check(Task):
         return int(ExitStatus.TEST_FAILED if bad else ExitStatus.OK)
 
     async def _ways(self, hosts: Sequence[HostCheck]) -> Any:
-        """Both ways between each two hosts that answered; between here and there if it is one."""
+        """Both ways between each two hosts that answered; between here and there if it is one.
+
+        A daemon that denies a test because of its clock is left out of the others.
+        """
         ends = [host.wish for host in hosts if host.failure is None]
         tools = {host.wish: host.tools for host in hosts}
+        adrift = {host.wish for host in hosts if _is_adrift(host)}
+        denying: set[EndWish] = set()
         if len(self._wishes) == 1:
             ends.append(EndWish())
         for sender, receiver in permutations(ends, 2):
             both = tools.get(sender, ~0) & tools.get(receiver, ~0)
-            for tester in self._testers.values():
-                if tester.tool_id & both and tester.tool_id in self._options.tools:
-                    names = f"{_name(sender)} -> {_name(receiver)}"
-                    self._say(f"testing {names} with {tester.name}")
-                    yield await self._checkup.way(receiver, sender, tester)
+            for tester in self._common(both):
+                if denying & {sender, receiver}:
+                    break
+                names = f"{_name(sender)} -> {_name(receiver)}"
+                self._say(f"testing {names} with {tester.name}")
+                yield (way := await self._checkup.way(receiver, sender, tester))
+                if way.denied_by is not None:
+                    denying |= adrift & {way.denied_by}
+                    break  # the next tester would be denied for the same reason
+
+    def _common(self, tools: int) -> list[ITester]:
+        """The testers that are wanted and in a mask."""
+        some = [one for one in self._testers.values() if one.tool_id & tools]
+        return [one for one in some if one.tool_id in self._options.tools]
 
     def _say(self, text: str) -> None:
         self._progress.phase(Phase.CHECKING, self._clock.mono(), detail=text)
@@ -104,6 +119,11 @@ class Check(Task):
         self._checkup.close()
         self._progress.close()
         sys.stderr.write(complaint(CHECK.name, failure))
+
+
+def _is_adrift(host: HostCheck) -> bool:
+    """Whether a daemon's clock is reason enough for it to deny every test."""
+    return host.clock is not None and not host.clock.error.synchronised
 
 
 def _name(wish: EndWish) -> str:

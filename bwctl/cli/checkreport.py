@@ -69,7 +69,8 @@ def _way_row(way: WayCheck) -> tuple[str, ...]:
     peer = "closed" if way.peer_closed else _port(result.peer_port)
     tester = "closed" if way.tester_closed else _port(result.tester_port)
     rate = result.summary.get("bits_per_second")
-    told = scaled(rate, "bit/s") if rate and way.failure is None else "failed"
+    failed = "denied" if way.denied_by is not None else "failed"
+    told = scaled(rate, "bit/s") if rate and way.failure is None else failed
     return (_name(way.sender), _name(way.receiver), way.tester, peer, tester, told)
 
 
@@ -103,7 +104,9 @@ def _way_advice(ways: Sequence[WayCheck]) -> Iterator[str]:
         sender, receiver, result = _name(way.sender), _name(way.receiver), way.result
         if way.failure is None:
             continue
-        if way.peer_closed:
+        if way.denied_by is not None:
+            yield f"{way.failure.message}: {way.failure.hint}"
+        elif way.peer_closed:
             port = f"TCP port {result.peer_port}" if result.peer_port else "the peer port"
             yield (
                 f"firewall of {receiver}: let {sender} in at {port}, and at all of peer_port "

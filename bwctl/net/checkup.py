@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bwctl.interfaces import ITester
 from bwctl.net.conductor import Step, Wish
-from bwctl.net.failures import SessionFailure
+from bwctl.net.failures import SessionFailure, denied_text
 from bwctl.net.pair import EndWish, Opener, Surroundings, TLSWish
 from bwctl.net.series import Series
 from bwctl.results import ClockReading, Failure, TestResult
@@ -49,6 +49,13 @@ class WayCheck:
     def failure(self) -> Failure | None:
         """None: the test went well."""
         return self.result.failure
+
+    @property
+    def denied_by(self) -> EndWish | None:
+        """The daemon that denied the test."""
+        message = self.failure.message if self.failure is not None else ""
+        ends = (self.receiver, self.sender)
+        return next((end for end in ends if message == denied_text(end.name)), None)
 
     @property
     def peer_closed(self) -> bool:

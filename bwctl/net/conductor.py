@@ -18,7 +18,7 @@ from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
 from bwctl.net.client import ControlClient
 from bwctl.net.collecting import Collector
-from bwctl.net.failures import SessionFailure, unfit
+from bwctl.net.failures import SessionFailure, denied, unfit
 from bwctl.net.pair import OpenEnd, Pair, Surroundings
 from bwctl.results import EndResult, TestResult
 from bwctl.values import (
@@ -236,12 +236,16 @@ class Conductor:
         if failed.accept is AcceptType.REJECT and failed.start:
             return self._busy(name, failed.start)
         if failed.accept is AcceptType.REJECT:
-            hint = "its limits forbid it, or its clock is not synchronised; its log tells which"
-            return SessionFailure("denied", f"{name} denied the test", hint)
+            return self._denied(failed.role)
         if failed.accept is AcceptType.UNSUPPORTED:
             text = f"{name} does not support this test with {self._chosen.name}"
             return SessionFailure("unsupported", text, "its log names the option")
         return SessionFailure("protocol", f"{name}: {failed.reason}", "see its log")
+
+    def _denied(self, role: Role) -> SessionFailure:
+        clock, alone = self._ends[role].clock, not self._ends[Role.SERVER].has_daemon
+        synchronised = clock is None or clock.error.synchronised
+        return denied(self._ends[role].wish.name, synchronised=synchronised, alone=alone)
 
     def _busy(self, name: str, start: NTPTime) -> SessionFailure:
         late = seconds(start - (self.result.latest_start or NEVER))

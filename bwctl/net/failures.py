@@ -26,3 +26,28 @@ def unfit(problems: Mapping[str, Sequence[str]]) -> SessionFailure:
     reasons = ", ".join(f"{name}: {'; '.join(some)}" for name, some in problems.items())
     text = f"no tester can do this test ({reasons})"
     return SessionFailure("unsupported", text, "change the options named, or -T")
+
+
+def denied_text(name: str) -> str:
+    """The message where a daemon denies a test."""
+    return f"{name} denied the test"
+
+
+def denied(name: str, *, synchronised: bool, alone: bool) -> SessionFailure:
+    """A daemon denies a test, and does not say why.
+
+    Args:
+        synchronised: whether its clock is.
+        alone: whether the other end has no daemon.
+    """
+    reasons = []
+    if not synchronised:
+        reasons.append("its clock is not synchronised (allow_unsync would let it take part)")
+    if alone:
+        reasons.append("allow_no_endpoint, which -E needs, is off in its limits")
+    which = "; its log tells which" if reasons else "; its log tells which of them"
+    hint = (
+        ", or ".join([*reasons, "other limits forbid it" if alone else "its limits forbid it"])
+        + which
+    )
+    return SessionFailure("denied", denied_text(name), hint)

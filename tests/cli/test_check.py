@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,16 @@ class CheckTests(SynchronousTestCase):
         self.assertTrue(all(way["tester_port_open"] for way in found["ways"]))
         self.assertIn(f"no daemon listens at {missing}", text)
         self.assertRegex(text, rf"{one.node} +{two.node} +thrulay +\d+ +\d+ +\S+ [kMGT]?bit/s")
+
+    def test_denied(self) -> None:
+        """A daemon that denies because of its clock is asked once, and the advice says why."""
+        with running(start_ours(ONE, "clock_source none\nallow_unsync off\n")) as (one,):
+            ran = client_ours("check", one.node).wait(60)
+        self.assertEqual(ran.status, 1, ran.report)
+        self.assertEqual(len(re.findall(rf"^{one.node} +here .* denied$", ran.stdout, re.M)), 1)
+        self.assertNotRegex(ran.stdout, rf"here +{one.node}")
+        advice = f"* {one.node} denied the test: its clock is not synchronised (allow_unsync"
+        self.assertEqual(ran.stdout.count(advice), 1, ran.report)
 
     def test_one_daemon(self) -> None:
         """The other end is here."""

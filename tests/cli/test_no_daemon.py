@@ -69,6 +69,7 @@ class NoDaemonTests(SynchronousTestCase):
             words = ("-E", "--tester_port", str(closed), "-T", "iperf3", "-t", "1")
             ran = self.bwctl("-s", daemon.node, "-c", bare, *words, status=ExitStatus.DENIED)
             self.assertIn("denied the test", ran.stderr)
+            self.assertIn("allow_no_endpoint, which -E needs", ran.stderr)
             self.assertIn("allow_no_endpoint", daemon.log())
             ran = self.bwctl("-c", daemon.node, "-s", bare, *words, status=ExitStatus.REFUSED)
             self.assertIn("no daemon listens", ran.stderr)
