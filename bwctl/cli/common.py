@@ -268,7 +268,10 @@ SCHEDULE = Group(
             field="allow_unsync_s",
             metavar="SECONDS",
             read=units.decimal("clock error", 0, units.YEAR),
-            help="accept clocks that are not synchronised; assume they err by this much",
+            help="what this host's clock may err by, besides the kernel's own bound",
+            more="It counts where this host is an end of the test and where clocks are compared. "
+            "Tests do not need it, be this host's clock synchronised or not; a daemon decides for "
+            "itself whether it takes part while its own clock is not (allow_unsync).",
         ),
     ),
 )
