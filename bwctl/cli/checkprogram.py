@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from bwctl.cli.auth import AuthWords
 from bwctl.cli.common import OUTPUT, SCHEDULE, ends
@@ -20,8 +20,19 @@ _MOST_HOSTS: Final = 32  # every pair of them is tested, in both directions
 
 
 def _some(group: Group, *names: str) -> Group:
-    """A group with some of its options."""
-    return Group(group.title, tuple(opt for opt in group.options if opt.long in names))
+    """A group with some of its options, in the words of this command."""
+    kept = (opt for opt in group.options if opt.long in names)
+    return Group(group.title, tuple(replace(opt, **_TEXTS.get(opt.long, {})) for opt in kept))
+
+
+_TEXTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "authmethod": {"help": "authentication for all hosts (default: O)"},
+    "tool": {"help": "testers to try, a list with commas: each one that both ends have"},
+    "json": {
+        "help": "print one JSON object on stdout and nothing else there",
+        "more": "Its first key is schema, with the value bwctl.check/1.",
+    },
+}
 
 
 CHECK = Program(

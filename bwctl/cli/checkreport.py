@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bwctl import __version__
 from bwctl.net.checkup import HostCheck, WayCheck
@@ -29,6 +29,9 @@ def report_text(hosts: Sequence[HostCheck], ways: Sequence[WayCheck]) -> str:
     return "".join(f"{sanitise(line)}\n" for line in lines)
 
 
+_TLS: Final = {"ok": "ok", "not offered": "no", None: "-"}
+
+
 def _table(heads: Sequence[str], rows: Any) -> list[str]:
     table = [heads, *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
@@ -42,7 +45,7 @@ def _host_row(host: HostCheck) -> tuple[str, ...]:
     return (
         _name(host.wish),
         f"ok, {rtt * 1000:.3g} ms",
-        "ok" if host.tls == "ok" else "no" if host.tls else "-",
+        _TLS.get(host.tls, "failed"),
         _clock(host.clock),
         _names(host.tools),
     )

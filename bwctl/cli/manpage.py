@@ -29,9 +29,13 @@ _HOSTS = (
     "bwctls://NAME, means TLS, with the default port 4824; --tls means it for all.",
 )
 
-_AUTHENTICATION = (
+_AFTER_HOSTS = (
     "The words MODE [AESKEY IDENTITY [KEYFILE]] may follow the host of -c and of -s. After -A "
-    "they count for every host without words of its own.",
+    "they count for every host without words of its own."
+)
+_AFTER_OPTION = "The words MODE [AESKEY IDENTITY [KEYFILE]] follow -A, and count for every host."
+
+_AUTHENTICATION = (
     "MODE is made of the letters A (authenticated), E (encrypted) and O (open), in any case and "
     "order; the strongest of them that the daemon offers is used. Without any words it is O. "
     "A and E need an identity.",
@@ -82,7 +86,8 @@ def _lines(program: Program) -> Iterator[str]:
             yield from _option(opt)
     if program.speaks:
         yield from _section("HOSTS", _HOSTS)
-        yield from _section("AUTHENTICATION", _AUTHENTICATION)
+        after = _AFTER_OPTION if program.words else _AFTER_HOSTS
+        yield from _section("AUTHENTICATION", [after, *_AUTHENTICATION])
     yield from _section("OUTPUT", program.output or _OUTPUT)
     if program.speaks:
         yield ".SH ENVIRONMENT"

@@ -125,21 +125,19 @@ def _add(group: argparse._ArgumentGroup, opt: Opt) -> None:
 
 
 _ENDS = "At least one of -c and -s must be given; the other end is this host."
-_HOSTS = (
-    "HOST is NAME, ADDRESS, NAME:PORT, [ADDRESS] or [ADDRESS]:PORT; the port is 4823.",
-    "After HOST or -A: MODE [AESKEY IDENTITY [KEYFILE]], MODE of the letters A, E, O.",
-    "",
-)
+_HOSTS = "HOST is NAME, ADDRESS, NAME:PORT, [ADDRESS] or [ADDRESS]:PORT; the port is 4823."
+_WORDS = "After {}: MODE [AESKEY IDENTITY [KEYFILE]], MODE of the letters A, E, O."
 
 
 def _epilog(program: Program) -> str:
     """Host syntax, authentication words, examples and exit statuses."""
     statuses = (f"  {one.value:>3}  {meaning}" for one, meaning in program.meanings.items())
+    after = "-A" if program.words else "HOST or -A"
     examples = (f"  {command:<48} {effect}" for command, effect in program.examples)
     return "\n".join(
         [
             *([] if program.words or not program.speaks else [_ENDS]),
-            *(_HOSTS if program.speaks else ()),
+            *((_HOSTS, _WORDS.format(after), "") if program.speaks else ()),
             "Examples:",
             *examples,
             "",

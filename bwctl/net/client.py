@@ -249,8 +249,8 @@ def _loss(name: str, reason: Failure) -> SessionFailure:
 
 def _mode_hint(error: NoCommonMode) -> str:
     if error.offered and not error.offered & 1:
-        return "the daemon wants a user and a key: give `A AESKEY USER KEYFILE` after the host"
-    return "other authentication words after the host choose other modes"
+        return "the daemon wants a user and a key: give `-A A AESKEY USER KEYFILE`"
+    return "other authentication words after -A, or the host of -c or -s, choose other modes"
 
 
 def _turned_away(name: str, accept: AcceptType) -> SessionFailure:

@@ -10,8 +10,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bwctl.cli.checkprogram import parse
+from bwctl.cli.checkprogram import CHECK, parse
+from bwctl.cli.checkreport import report_text
 from bwctl.cli.exits import UsageError
+from bwctl.cli.manpage import manual
+from bwctl.cli.parser import build
+from bwctl.net.checkup import HostCheck
+from bwctl.net.pair import EndWish
 from tests.support.certificates import Authority
 from tests.support.daemons import Client, Ran, client_ours, running, start_ours
 from tests.support.namespaces import two_hosts
@@ -41,6 +46,29 @@ class CommandLineTests(SynchronousTestCase):
         }.items():
             usage = self.assertRaises(UsageError, parse, line.split())
             self.assertIn(words, usage.message)
+
+
+class TextTests(SynchronousTestCase):
+    def test_help(self) -> None:
+        """What differs from bwctl's own options is told as it is here."""
+        text = build(CHECK).format_help()
+        self.assertIn("each one that both ends have", text)
+        self.assertIn("After -A: MODE", text)
+        self.assertNotIn("After HOST", text)
+        page = manual(CHECK).replace("\\-", "-")
+        self.assertIn("follow -A, and count for every host", page)
+        self.assertIn("with the value bwctl.check/1.", page)
+
+    def test_tls_column(self) -> None:
+        """A daemon's TLS is there, is not, failed, or was not tried."""
+        for told, shown in (
+            ("ok", "ok"),
+            ("not offered", "no"),
+            ("expired", "failed"),
+            (None, "-"),
+        ):
+            row = report_text([HostCheck(wish=EndWish(host="h"), tls=told)], []).splitlines()[1]
+            self.assertEqual(row.split()[4], shown, row)
 
 
 class CheckTests(SynchronousTestCase):
