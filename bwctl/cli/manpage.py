@@ -57,6 +57,18 @@ _OUTPUT = (
     "otherwise, and the daemons tell when the testers ran, as with -v.",
 )
 
+_FILES = (
+    "~/.bwctlrc, or the file that BWCTLRC names, is for the end that the client runs itself where "
+    "this host has no daemon. It need not be there. It has the grammar of bwctl-server.conf(5): a "
+    "key and its value in each line, # before comments. A key of the daemon alone is an error.",
+    "peer_port, test_port and NAME_port (NAME a tester, as in iperf3_port) are the ranges of ports "
+    "that a firewall here lets in. NAME_cmd and NAME_server_cmd are the programs to run, "
+    "disable_NAME leaves a tester out, test_cpu_affinity and NAME_cpu_affinity name the processors "
+    "to run on. sync_fuzz SECONDS is as -a, which goes before it.",
+    "control_timeout is the longest silence, in seconds. access_priority, allow_unsync and "
+    "bottleneck_capacity are taken for the sake of C's files.",
+)
+
 _ENVIRONMENT = (
     ("NO_COLOR", "If it is not empty, a terminal gets no colours."),
     ("BWCTLRC", "The user's configuration in place of ~/.bwctlrc."),
@@ -90,6 +102,7 @@ def _lines(program: Program) -> Iterator[str]:
         yield from _section("AUTHENTICATION", [after, *_AUTHENTICATION])
     yield from _section("OUTPUT", program.output or _OUTPUT)
     if program.speaks:
+        yield from _section("FILES", _FILES)
         yield ".SH ENVIRONMENT"
         for variable, effect in _ENVIRONMENT:
             yield from _item(f"\\fB{variable}\\fR", effect)
