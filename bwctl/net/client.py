@@ -136,7 +136,9 @@ class ControlClient(Protocol):
         text = self.tls.explain(reason.value) if reason.value is not None else None
         if text is None and not self._secure:
             text = "it does not speak TLS on this port, or broke off"
-        return SessionFailure("authentication", f"{self.name}: {text}") if text else None
+        if not text:
+            return None
+        return SessionFailure("authentication", f"{self.name}: {text}", self.tls.advice)
 
     async def _ask(self, octets: bytes, kind: type[E]) -> E:
         """Send, and wait for the answer."""

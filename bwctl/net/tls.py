@@ -35,6 +35,7 @@ from bwctl.errors import CertificateError
 
 TLS_PORT = 4824
 
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _EXPIRED = {9: "is not valid yet", 10: "has expired"}  # X509_V_ERR_... of OpenSSL
 _UNTRUSTED = {2, 18, 19, 20, 21}
 _ALERTS = {
@@ -76,6 +77,10 @@ def load_own(files: Files) -> tuple[PrivateCertificate, list[Certificate]]:
     """
     pem = _read(files.certificate, "certificate file")
     key = _read(files.key, "key file") if files.key else pem
+    if not files.key and _CERTIFICATE in pem and b"PRIVATE KEY-----" not in pem:
+        raise CertificateError(
+            f"{files.certificate}: no key in it; give --key FILE (a daemon: tls_key)"
+        )
     try:
         chain = [Certificate.loadPEM(one) for one in _blocks(pem)]
         own = PrivateCertificate.fromCertificateAndKeyPair(
@@ -107,11 +112,11 @@ def load_trusted(path: str) -> Any:
 
 def _blocks(pem: bytes) -> Iterator[bytes]:
     """The certificates of a PEM file, one by one."""
-    begin, end = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
-    for part in pem.split(begin)[1:]:
+    end = b"-----END CERTIFICATE-----"
+    for part in pem.split(_CERTIFICATE)[1:]:
         body, mark, _ = part.partition(end)
         if mark:
-            yield begin + body + end + b"\n"
+            yield _CERTIFICATE + body + end + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,11 @@ class ClientTLS:
         if self._problem:
             return f"its certificate was refused (OpenSSL error {self._problem})"
         return _alert(error)
+
+    @property
+    def advice(self) -> str:
+        """What to do about the reason that `explain` gives; "" where that says it."""
+        return "--ca FILE names issuers to trust" if self._problem in _UNTRUSTED else ""
 
 
 def _is_address(name: str) -> bool:

@@ -50,7 +50,9 @@ class TLSTests(SynchronousTestCase):
     def fails(self, text: str, *words: str) -> None:
         ran = self.both(*words)
         self.assertEqual(ran.status, ExitStatus.AUTHENTICATION, ran.report)
-        self.assertIn(text, json.loads(ran.stdout)["error"]["message"])
+        error = json.loads(ran.stdout)["error"]
+        self.assertIn(text, error["message"])
+        self.assertEqual("--ca FILE" in error.get("hint", ""), text == "not trusted here")
 
     def test_files_of_the_client(self) -> None:
         """A file that cannot be used is a mistake of the command line; nothing is sent."""
@@ -58,6 +60,7 @@ class TLSTests(SynchronousTestCase):
             (("--ca", "/no/such/file"), "CA file /no/such/file: No such file or directory"),
             (("--ca", __file__), "no certificate in it"),
             (("--cert", __file__), "not a PEM certificate and the key to it"),
+            (("--cert", self.ca.file), "no key in it; give --key FILE (a daemon: tls_key)"),
         ):
             ran = run_ours("-c", f"bwctls://{ADDRESS}:1", *words)
             self.assertEqual(ran.status, ExitStatus.USAGE, ran.report)
@@ -158,7 +161,7 @@ class TLSTests(SynchronousTestCase):
         """A daemon does not start with files that it cannot use, and names them."""
         for options, text in (
             ("tls_cert /no/such/file\n", "/no/such/file: No such file"),
-            (f"tls_cert {self.ca.file}\n", "not a PEM certificate and the key to it"),
+            (f"tls_cert {self.ca.file}\n", "no key in it; give --key FILE (a daemon: tls_key)"),
             (
                 f"tls_cert {self.partner}\ntls_key {self.ca.issue('k', file='k.pem')}\n",
                 "k.pem: not a PEM certificate and the key to it",
