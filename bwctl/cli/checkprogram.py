@@ -13,6 +13,7 @@ from bwctl.cli.hosts import HostPort, parse_host
 from bwctl.cli.optiontable import Group
 from bwctl.cli.parser import Given, build
 from bwctl.cli.program import Program
+from bwctl.cli.stray import stray_words
 from bwctl.cli.words import clean
 from bwctl.values import Kind, ToolID
 
@@ -110,7 +111,9 @@ def parse(arguments: Sequence[str]) -> CheckOptions:
     """
     words = clean(CHECK.options(), arguments)
     given = Given()
-    build(CHECK).parse_intermixed_args(words.plain, given)
+    _, stray = build(CHECK).parse_known_intermixed_args(words.plain, given)
+    if stray:
+        raise stray_words(stray, CHECK.options())
     fields = {name: value for name, value in vars(given).items() if name not in ("met", "modes")}
     hosts = tuple(_host(word) for word in fields.pop("words"))
     if len(set(hosts)) < len(hosts):

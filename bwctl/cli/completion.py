@@ -17,6 +17,7 @@ from bwctl.cli.optiontable import Opt
 from bwctl.cli.program import Program
 from bwctl.cli.simulateoptions import GUARDS, SHAPES
 from bwctl.cli.simulateprogram import SIMULATE
+from bwctl.cli.stray import COMMANDS
 from bwctl.cli.throughput import BWCTL
 from bwctl.cli.trace import BWTRACEROUTE
 
@@ -24,7 +25,6 @@ HOSTS, FILES, DIRECTORIES, FREE = "<hosts>", "<files>", "<directories>", ""
 _BY_METAVAR: Final = {"HOST": HOSTS, "FILE": FILES, "DIR": DIRECTORIES}
 _DSCP: Final = ("ef", *(f"cs{n}" for n in range(8)), *(f"af{x}{y}" for x in "1234" for y in "123"))
 _WORDS: Final = {"facility": FACILITIES, "dscp": _DSCP, "pairs": SHAPES, "guard": GUARDS}
-_COMMANDS: Final = ("check", "completion")
 
 Table = Mapping[str, tuple[Opt, ...]]
 
@@ -83,7 +83,7 @@ def _bash() -> Iterator[str]:
         yield "    esac"
         words = " ".join(name for opt in options for name in opt.names)
         if program == BWCTL.name:
-            words += f" $([[ $COMP_CWORD == 1 ]] && echo {' '.join(_COMMANDS)})"
+            words += f" $([[ $COMP_CWORD == 1 ]] && echo {' '.join(COMMANDS)})"
         yield f'    COMPREPLY=($(compgen -W "{words}" -- "$current"))'
         if program == CHECK.name:
             yield '    [[ $current == -* ]] || COMPREPLY=($(compgen -A hostname -- "$current"))'
@@ -130,7 +130,7 @@ def _zsh() -> Iterator[str]:
 
 
 _ZSH_WORDS: Final = {
-    BWCTL.name: f"'1::command:({' '.join(_COMMANDS)})'",
+    BWCTL.name: f"'1::command:({' '.join(COMMANDS)})'",
     CHECK.name: "'*:host:_hosts'",
 }
 
@@ -160,7 +160,7 @@ def _fish() -> Iterator[str]:
         if command == BWCTL.name:
             condition = f" -n '{checking}'" if program == CHECK.name else f" -n 'not {checking}'"
         if program == BWCTL.name:
-            yield f"complete -c {command} -f -n __fish_use_subcommand -a '{' '.join(_COMMANDS)}'"
+            yield f"complete -c {command} -f -n __fish_use_subcommand -a '{' '.join(COMMANDS)}'"
         if program == CHECK.name:
             yield f"complete -c {command} -f{condition} -a '(__fish_print_hostnames)'"
         for opt in options:

@@ -88,11 +88,17 @@ def _check(arguments: Sequence[str]) -> int:
         return int(error.status)
 
 
+_COMPLETION = "usage: bwctl completion {}\n"
+
+
 def _completion(arguments: Sequence[str]) -> int:
     from bwctl.cli.completion import SHELLS, completion
 
+    if arguments in (["-h"], ["--help"]):
+        sys.stdout.write(_COMPLETION.format("|".join(SHELLS)))
+        return int(ExitStatus.OK)
     if len(arguments) != 1 or arguments[0] not in SHELLS:
-        sys.stderr.write(f"usage: bwctl completion {'|'.join(SHELLS)}\n")
+        sys.stderr.write(_COMPLETION.format("|".join(SHELLS)))
         return int(ExitStatus.USAGE)
     sys.stdout.write(completion(arguments[0]))
     return int(ExitStatus.OK)

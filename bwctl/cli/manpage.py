@@ -112,6 +112,10 @@ def _lines(program: Program) -> Iterator[str]:
     yield ".SH EXAMPLES"
     for command, effect in program.examples:
         yield from _item(f"\\fB{roff(command)}\\fR", effect)
+    if program.also:
+        yield ".SH OTHER COMMANDS"
+    for command, effect in program.also:
+        yield from _item(f"\\fB{roff(command)}\\fR", f"{effect[0].upper()}{effect[1:]}.")
     yield from _section("SEE ALSO", [program.see_also])
 
 

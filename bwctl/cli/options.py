@@ -13,6 +13,7 @@ from bwctl.cli.hosts import HostPort
 from bwctl.cli.latency import PACKETS, SPACING_MS
 from bwctl.cli.parser import Given, build
 from bwctl.cli.program import Program
+from bwctl.cli.stray import nearest_command, stray_words
 from bwctl.cli.words import clean
 from bwctl.values import IPAddress, Kind, TestSpec, ToolID
 
@@ -168,8 +169,8 @@ def parse(program: Program, arguments: Sequence[str]) -> Options:
     _, stray = build(program).parse_known_args(words.plain, given)
     if stray:
         named = {"receiver", "sender"} & set(vars(given))
-        hint = "" if named or stray[0].startswith("-") else _BARE_HOST.format(program.name, *stray)
-        raise UsageError(f"not an option and not a value: {' '.join(stray)}", hint)
+        hint = "" if named or stray[0].startswith("-") else _bare(program, stray[0])
+        raise stray_words(stray, program.options(), hint)
     fields = {name: value for name, value in vars(given).items() if name not in ("met", "modes")}
     default = words.auth.get("authmethod", AuthWords())
     options = Options(
@@ -181,6 +182,12 @@ def parse(program: Program, arguments: Sequence[str]) -> Options:
         if broken(options):
             raise UsageError(message.format(options), hint.format(options))
     return options
+
+
+def _bare(program: Program, word: str) -> str:
+    """What a word alone probably means: a command, or a host."""
+    command = nearest_command(word) if program.also else ""
+    return f"did you mean `bwctl {command}`?" if command else _BARE_HOST.format(program.name, word)
 
 
 def _defaults(program: Program, fields: dict[str, Any]) -> dict[str, Any]:

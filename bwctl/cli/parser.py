@@ -129,6 +129,12 @@ _HOSTS = "HOST is NAME, ADDRESS, NAME:PORT, [ADDRESS] or [ADDRESS]:PORT; the por
 _WORDS = "After {}: MODE [AESKEY IDENTITY [KEYFILE]], MODE of the letters A, E, O."
 
 
+def _others(program: Program) -> list[str]:
+    """Commands beside this one."""
+    lines = [f"  {command:<48} {effect}" for command, effect in program.also]
+    return ["Other commands:", *lines, ""] if lines else []
+
+
 def _epilog(program: Program) -> str:
     """Host syntax, authentication words, examples and exit statuses."""
     statuses = (f"  {one.value:>3}  {meaning}" for one, meaning in program.meanings.items())
@@ -141,6 +147,7 @@ def _epilog(program: Program) -> str:
             "Examples:",
             *examples,
             "",
+            *_others(program),
             "Exit status:",
             *statuses,
         ]

@@ -29,6 +29,7 @@ class Program:
     output: tuple[str, ...] = ()
     meanings: Mapping[ExitStatus, str] = field(default_factory=lambda: _MEANINGS)
     examples: tuple[tuple[str, str], ...]  # command line, what it does
+    also: tuple[tuple[str, str], ...] = ()  # other commands, what they do
     see_also: str  # manual pages
 
     def options(self) -> Iterator[Opt]:

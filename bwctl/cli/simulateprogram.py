@@ -9,6 +9,7 @@ from bwctl.cli.exits import ExitStatus, UsageError
 from bwctl.cli.parser import Given, build
 from bwctl.cli.program import Program
 from bwctl.cli.simulateoptions import GROUPS
+from bwctl.cli.stray import stray_words
 from bwctl.cli.words import clean
 from bwctl.values import Kind, ToolID
 
@@ -68,7 +69,7 @@ def parse(arguments: Sequence[str]) -> Mapping[str, Any]:
     words = clean(SIMULATE.options(), arguments).plain
     _, stray = build(SIMULATE).parse_known_args(words, given)
     if stray:
-        raise UsageError(f"not an option and not a value: {' '.join(stray)}")
+        raise stray_words(stray, SIMULATE.options())
     fields = {name: value for name, value in vars(given).items() if name != "met"}
     if not {"mesh", "host_count"} & fields.keys():
         raise UsageError("no mesh", "--mesh FILE names one, --hosts N makes one")

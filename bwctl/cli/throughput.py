@@ -128,5 +128,12 @@ BWCTL = Program(
         ("bwctl -c [2001:db8::7]:4900 --json", "IPv6, other port, result for a program"),
         ("bwctl -c recv.example.net -I 3600 -n 24", "24 tests, one an hour"),
     ),
-    see_also="bwping(1), bwtraceroute(1), bwctld(8), iperf3(1), iperf(1), nuttcp(8)",
+    also=(
+        ("bwctl check HOST...", "daemons, their clocks, and the ports between them"),
+        ("bwctl completion SHELL", "completion for bash, zsh or fish"),
+        ("bwping, bwtraceroute", "delay and loss, and paths"),
+        ("bwctl-keys, bwctl-simulate", "keys of users; whether a mesh of tests fits"),
+    ),
+    see_also="bwctl-check(1), bwctl-keys(1), bwctl-simulate(1), bwping(1), bwtraceroute(1), "
+    "bwctld(8), iperf3(1), iperf(1), nuttcp(8)",
 )

@@ -94,4 +94,6 @@ class CompletionTests(SynchronousTestCase):
             self.assertEqual(
                 run(sys.executable, "-c", _CLIENT, "completion", shell), completion(shell)
             )
+        told = run(sys.executable, "-c", _CLIENT, "completion", "--help")
+        self.assertEqual(told, "usage: bwctl completion bash|zsh|fish\n")
         self.assertRaises(ValueError, completion, "csh")

@@ -17,8 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 import bwctl
 from bwctl import __version__
 from bwctl.cli.auth import AuthWords
+from bwctl.cli.checkprogram import parse as parse_check
 from bwctl.cli.exits import ExitStatus, UsageError, complaint
 from bwctl.cli.hosts import HostPort
+from bwctl.cli.latency import BWPING
 from bwctl.cli.options import Options, parse, remarks
 from bwctl.cli.throughput import BWCTL
 from bwctl.values import TestSpec, ToolID
@@ -331,6 +333,21 @@ class UsageTests(SynchronousTestCase):
             with self.assertRaises(UsageError) as caught:
                 parse(BWCTL, line.split())
             self.assertEqual(caught.exception.hint, hint, line)
+
+    def test_nearly(self) -> None:
+        """A mistyped command, option or mode gets what was probably meant."""
+        for line, hint in (
+            ("chekc h", "did you mean `bwctl check`?"),
+            ("-c h --jsn", "did you mean --json?"),
+            ("-c h --test-duratoin=5", "did you mean --test_duration?"),
+            ("-c h AX AESKEY jane keys", "AX: a mode is made of the letters A, E and O"),
+        ):
+            usage = self.assertRaises(UsageError, parse, BWCTL, line.split())
+            self.assertEqual(usage.hint, hint, line)
+        usage = self.assertRaises(UsageError, parse_check, ["h", "--jsn"])
+        self.assertEqual(usage.hint, "did you mean --json?")
+        usage = self.assertRaises(UsageError, parse, BWPING, ["chekc"])
+        self.assertNotIn("did you mean", usage.hint)
 
     def test_value_of_a_switch(self) -> None:
         """A switch takes no value."""
