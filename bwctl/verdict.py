@@ -11,6 +11,13 @@ from bwctl.values import Kind, Role
 
 _CUT_OFF = "its daemon went away, or the connection to it broke"
 _SEE_OUTPUT = "-x -v shows what both ends wrote"
+_NOBODY = re.compile(r"\brefused\b", re.IGNORECASE)
+_SERVERS = {
+    "iperf3": "iperf3 -s",
+    "iperf": "iperf -s",
+    "nuttcp": "nuttcp -S",
+    "thrulay": "python -m bwctl.testers.thrulay server",
+}
 _CLOCK_NOTE = "the other end's clock is"
 _BY_SIGNAL = re.compile(rb"^bwctl: local tool exited .*status=1(?:29|[3-9][0-9])$", re.MULTILINE)
 _NOTE = re.compile(rb"^bwctl: ([^\n]{0,1000})[^\n]*$", re.MULTILINE)
@@ -76,7 +83,19 @@ def _bad_end(result: TestResult) -> Failure | None:
         hint = "synchronise both clocks, or widen sync_fuzz of the daemons"
         return ExitStatus.CLOCK.failure(f"{where}: {text}", hint)
     kind = ExitStatus.UNSUPPORTED if status is AcceptType.UNSUPPORTED else ExitStatus.TEST_FAILED
-    return kind.failure(f"the test failed at {where}: {text}", _SEE_OUTPUT)
+    return kind.failure(f"the test failed at {where}: {text}", _advice(result, text))
+
+
+def _advice(result: TestResult, text: str) -> str:
+    """What to look at; under -E, what has to be started where there is no daemon."""
+    server = result.end(Role.SERVER)
+    if server is None or result.has_daemon(server):
+        return _SEE_OUTPUT
+    command = _SERVERS.get(result.tester) if _NOBODY.search(text) else None
+    if command is None:
+        return "-v shows what the end with a daemon wrote"
+    at = f"{server.host}, port {result.tester_port}" if result.tester_port else server.host
+    return f"`{command}` has to run at {at}; --tester_port names another port"
 
 
 def _guilt(bad: tuple[Side, EndResult, AcceptType | None]) -> tuple[int, bool, bool, bool, bool]:
@@ -124,7 +143,8 @@ def _complaint(result: TestResult) -> Failure | None:
     if _complaint_of(end) in _VAGUE and not end.report.cut:
         end = next((one for _, one in result.ends() if _says(one)), end)
     tool = end.report.tool if end.report is not None else "tester"
-    return ExitStatus.TEST_FAILED.failure(f"{tool} at {end.host}: {_said(end)}", _SEE_OUTPUT)
+    text = _said(end)
+    return ExitStatus.TEST_FAILED.failure(f"{tool} at {end.host}: {text}", _advice(result, text))
 
 
 def _says(end: EndResult) -> bool:

@@ -76,3 +76,5 @@ class NoDaemonTests(SynchronousTestCase):
         with running(start_ours(DAEMON, limits=ALLOWED)) as (daemon,):
             ran = self.bwctl("-s", daemon.node, "-c", bare, *words, status=ExitStatus.TEST_FAILED)
             self.assertIn("refused", ran.stderr)
+            where = f"{bare.partition(':')[0]}, port {closed}"
+            self.assertIn(f"`iperf3 -s` has to run at {where}", ran.stderr)
