@@ -31,7 +31,8 @@ THROUGHPUT = Group(
             field="bandwidth",
             metavar="RATE",
             read=units.suffixed("bandwidth", units.RATE, 0, units.U64),
-            help="rate limit in bit/s; k, m, g: 10^3, 10^6, 10^9 (default: UDP 1m, TCP none)",
+            help="rate limit in bit/s; k, m, g: 10^3, 10^6, 10^9 (default: UDP 1m, TCP none); "
+            "with -P that of each stream, but with nuttcp of all together",
         ),
         Opt(
             short="P",

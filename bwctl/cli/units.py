@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import time
+from fractions import Fraction
 
 U8 = 0xFF
 U16 = 0xFFFF
@@ -18,6 +19,7 @@ SIZE = 1024  # step of the suffixes of -l, -w and -W
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _DECIMAL = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.")
 _SUFFIXED = re.compile(r"([0-9]{1,20})([kmgtpez]?)", re.IGNORECASE)
+_FRACTION = re.compile(r"([0-9]{0,20}\.[0-9]{1,20})([kmgtpez])", re.IGNORECASE)
 _SUFFIXES = "kmgtpez"
 _AUTO = re.compile(
     r"0x(?P<hex>[0-9a-f]{1,8})|0(?P<octal>[0-7]{1,8})|(?P<decimal>0|[1-9][0-9]{0,7})", re.IGNORECASE
@@ -44,13 +46,24 @@ def suffixed(what: str, step: int, low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         match = _SUFFIXED.fullmatch(text)
         if not match:
-            raise ValueError(f"{what} must be a whole number, with k, m, g, t, p, e or z after it")
+            rule = f"{what} must be a whole number, with k, m, g, t, p, e or z after it"
+            raise ValueError(rule + _in_whole(text, step))
         value = int(match[1]) * _factor(step, match[2])
         if not low <= value <= high:
             raise ValueError(f"{what} must be {low} to {high}")
         return value
 
     return read
+
+
+def _in_whole(text: str, step: int) -> str:
+    """How to write a number with a fraction and a suffix, as the end of a message."""
+    match = _FRACTION.fullmatch(text)
+    if not match:
+        return ""
+    suffixes = ["", *_SUFFIXES]
+    value, smaller = Fraction(match[1]) * step, suffixes[_SUFFIXES.index(match[2].lower())]
+    return f": {value}{smaller}" if value.denominator == 1 else ""
 
 
 def _factor(step: int, suffix: str) -> int:

@@ -34,6 +34,18 @@ class ReaderTests(SynchronousTestCase):
         self.check(read, good, "10x|1.5m|-1|+1|m||1 m|1mm|100e|1z")
         self.assertEqual(read("18446744073709551615"), units.U64)
 
+    def test_fractions(self) -> None:
+        """A fraction is refused, with the whole number that says the same."""
+        for step, text, end in (
+            (units.RATE, "1.5g", "after it: 1500m"),
+            (units.RATE, ".5K", "after it: 500"),
+            (units.SIZE, "1.5m", "after it: 1536k"),
+            (units.RATE, "1.0005k", "after it"),
+            (units.RATE, "1.5", "after it"),
+        ):
+            error = self.assertRaises(ValueError, units.suffixed("x", step, 0, units.U64), text)
+            self.assertTrue(str(error).endswith(end), str(error))
+
     def test_powers_of_1024(self) -> None:
         """Sizes have suffixes of 1024."""
         read = units.suffixed("x", units.SIZE, 1, units.U32)
