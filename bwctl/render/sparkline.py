@@ -46,10 +46,10 @@ def _bars_of(
 
 
 def _length(intervals: Sequence[Mapping[str, Any]]) -> str:
-    """The usual length of some intervals: `0.25 s`, `1 s`."""
+    """The usual length of some intervals: `0.25 s`, `1 s`. The last one may be what is left."""
     spans = [(figure(one, "start_s"), figure(one, "end_s")) for one in intervals]
     known = [end - start for start, end in spans if start is not None and end is not None]
-    usual = max(0.0, median(known or [0.0]))
+    usual = max(0.0, median(known[:-1] or known or [0.0]))
     return f"{usual:.2g} s" if usual < 10 else span(usual)
 
 

@@ -108,7 +108,7 @@ def _details(summary: Figures) -> Iterator[str]:
     if (jitter := figure(summary, "jitter_ms")) is not None:
         yield f"jitter {digits(jitter)} ms"
     if (retransmits := figure(summary, "retransmits")) is not None:
-        yield f"{retransmits:.0f} retransmits"
+        yield f"{retransmits:.0f} retransmit{'' if retransmits == 1 else 's'}"
     yield from _statistics("RTT", summary.get("rtt_ms"), ("min", "mean", "max"))
     yield from _statistics("one-way delay", summary.get("owd_ms"), ("min", "median", "max"))
     if window := figure(summary, "cwnd_bytes", "max"):

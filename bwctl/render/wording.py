@@ -41,7 +41,8 @@ def scaled(value: float, unit: str) -> str:
     while abs(value) >= 999.5 and power < len(PREFIXES) - 1:
         value /= 1000
         power += 1
-    return f"{value:.3g} {PREFIXES[power]}{unit}"
+    shown = f"{value:#.3g}".rstrip(".") if power else f"{value:.3g}"
+    return f"{shown} {PREFIXES[power]}{unit}"
 
 
 def span(seconds: float) -> str:

@@ -29,7 +29,7 @@ class RepeatsTests(SynchronousTestCase):
             repeats(9e9, 1e9, 7.5e9).table(),
             "3 tests\n"
             "                         min       median          max\n"
-            "  received          1 Gbit/s   7.5 Gbit/s     9 Gbit/s\n"
+            "  received       1.00 Gbit/s  7.50 Gbit/s  9.00 Gbit/s\n"
             "  retransmits              3            3            3\n",
         )
 
@@ -52,7 +52,7 @@ class RepeatsTests(SynchronousTestCase):
         collected.add(replace(with_reports(report(bits_per_second=1e9), None), failure=failure))
         lines = collected.table().splitlines()
         self.assertEqual(lines[0], "2 tests, 1 failed")
-        self.assertEqual(lines[2].split(), ["received", *["2", "Gbit/s"] * 3])
+        self.assertEqual(lines[2].split(), ["received", *["2.00", "Gbit/s"] * 3])
         self.assertIn("\x1b[31m1 failed\x1b[0m", collected.table(Look(colour=True)))
 
     def test_nothing_measured(self) -> None:

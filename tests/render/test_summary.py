@@ -41,7 +41,7 @@ class SummaryTests(SynchronousTestCase):
         result = replace(with_reports(figures, None), spec=replace(SPEC, udp=True))
         lines = summary_text(result).splitlines()
         self.assertIn("iperf3 UDP", lines[0])
-        self.assertEqual(lines[1], "  received  5 Mbit/s")
+        self.assertEqual(lines[1], "  received  5.00 Mbit/s")
         self.assertEqual(lines[2], "  quality   lost 157 of 1563 packets (10 %), jitter 0.0214 ms")
 
     def test_more_than_was_sent(self) -> None:
@@ -113,12 +113,12 @@ class SummaryTests(SynchronousTestCase):
         """What only the sender knows is not called received."""
         both = {"bits_per_second": 5e6, "bytes": 5, "sent_bits_per_second": 5e6, "sent_bytes": 5}
         text = summary_text(with_reports(None, report(**both)))
-        self.assertIn("  sent      5 Mbit/s, 5 B\n", text)
+        self.assertIn("  sent      5.00 Mbit/s, 5 B\n", text)
         self.assertNotIn("received", text)
         text = summary_text(with_reports(report(bits_per_second=5e6, bytes=5), report(**both)))
-        self.assertIn("  received  5 Mbit/s, 5 B\n  sent      5 Mbit/s, 5 B\n", text)
+        self.assertIn("  received  5.00 Mbit/s, 5 B\n  sent      5.00 Mbit/s, 5 B\n", text)
         told = summary_text(with_reports(None, report(**both, lost=0, packets=5)))
-        self.assertIn("  received  5 Mbit/s, 5 B\n", told)  # the receiver told the sender
+        self.assertIn("  received  5.00 Mbit/s, 5 B\n", told)  # the receiver told the sender
 
     def test_course(self) -> None:
         """A line of bars over the intervals, those left out by --omit not among them."""
@@ -131,7 +131,9 @@ class SummaryTests(SynchronousTestCase):
         result = with_reports(
             Report(tool="t", summary={"bits_per_second": 5e9}, intervals=intervals), None
         )
-        self.assertIn("\n  rate      :#+.  0 bit/s to 9 Gbit/s, each 1 s\n", summary_text(result))
+        self.assertIn(
+            "\n  rate      :#+.  0 bit/s to 9.00 Gbit/s, each 1 s\n", summary_text(result)
+        )
         blocks = summary_text(result, Look(unicode=True))
         self.assertIn("\n  rate      \u2582\u2588\u2585\u2581  0 bit/s", blocks)
 
@@ -203,6 +205,19 @@ class SummaryTests(SynchronousTestCase):
             self.assertLess(len(text), 50_000)
             self.assertLess(text.count("\n"), 300)
 
+    def test_length_of_intervals(self) -> None:
+        """The last interval may be shorter; it does not count."""
+        ends = [0.0, 1.0, 1.3]
+        intervals = [
+            {"start_s": start, "end_s": end, "bits_per_second": 1e9}
+            for start, end in zip(ends, ends[1:], strict=False)
+        ]
+        summary = {"bits_per_second": 1e9, "retransmits": 1}
+        told = Report(tool="t", summary=summary, intervals=intervals)
+        text = summary_text(with_reports(told, None))
+        self.assertIn(", each 1 s\n", text)
+        self.assertIn("quality   1 retransmit\n", text)
+
     def test_no_numbers(self) -> None:
         """Figures that are none leave no trace."""
         for value in (float("nan"), float("inf"), 10**400, True, None, "1"):
@@ -213,8 +228,8 @@ class SummaryTests(SynchronousTestCase):
 
     def test_scaled(self) -> None:
         """Three digits and a prefix."""
-        cases = {0: "0 B", 5: "5 B", 999.4: "999 B", 999.6: "1 kB", 1500: "1.5 kB", 2.5e9: "2.5 GB"}
-        cases |= {16_641_000_000: "16.6 GB", 1e21: "1e+03 EB", -2000: "-2 kB"}
+        cases = {0: "0 B", 5: "5 B", 999.4: "999 B", 999.6: "1.00 kB", 2.5e9: "2.50 GB"}
+        cases |= {16_641_000_000: "16.6 GB", 11e9: "11.0 GB", 123e9: "123 GB", -2000: "-2.00 kB"}
         for value, text in cases.items():
             self.assertEqual(scaled(value, "B"), text)
 
