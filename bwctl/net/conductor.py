@@ -37,6 +37,8 @@ from bwctl.values import (
     tool_name,
 )
 
+_LEAD_S = 2  # before this an idle daemon offers no start: its padding is at least 1.5 s
+
 
 class Step(Enum):
     """What a test is at."""
@@ -251,6 +253,8 @@ class Conductor:
         late = seconds(start - (self.result.latest_start or NEVER))
         needed = int(self._wish.latest + late) + 1
         text = f"{name} is busy: its first free time is {late:.0f} s after the latest start"
+        if self._wish.latest < _LEAD_S and needed <= 2 * _LEAD_S:
+            text = f"{name} has no time slot so soon; even an idle daemon needs about {_LEAD_S} s"
         return SessionFailure("busy", text, f"-L {needed} would allow it")
 
     async def _cancel(self) -> None:
@@ -330,8 +334,8 @@ class Conductor:
             self._keep(role, result, spec)
         self._update(finished=self._now())
         if interrupted:
-            partial = "; the results are partial" if begun and ends else ""
-            text = f"interrupted{partial}; nothing is left behind"
+            partial = "the results are partial" if self.result.summary else "there are no results"
+            text = f"interrupted{f'; {partial}' if begun and ends else ''}; nothing is left behind"
             raise SessionFailure("interrupted", text)
         told = [one.accept for one in ends.values()]
         # An end that failed says more than the other's silence, unless that came first; one that

@@ -168,7 +168,7 @@ class FailureTests(EndToEndTestCase):
                 *("-c", one.node, "A", "AESKEY", "testuser", self.wrong_keys()),
             )
             self.fails(ExitStatus.DENIED, "denied the test", *both, "-T", "thrulay", "-t", "6")
-            self.fails(ExitStatus.BUSY, "-L", *both, "-T", "thrulay", "-t", "5", "-L", "1")
+            self.fails(ExitStatus.BUSY, "so soon", *both, "-T", "thrulay", "-t", "5", "-L", "1")
             ran = self.fails(ExitStatus.NO_TESTER, "no wanted", *both, "-T", "nuttcp", "-t", "1")
             hint = re.search(r"hint: -T (\S+) would do", ran.stderr)
             self.assertIsNotNone(hint, ran.report)

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.daemons import Client, Daemon, Ran, client_ours, run_ours, start_ours, until
 from tests.support.faulty import workers
+from tests.support.testers import need
 
 ONE, TWO = "127.0.0.86", "127.0.0.87"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -74,6 +75,14 @@ class InterruptTests(SynchronousTestCase):
             client = client_ours("-n", "5", "-a", "0.1", "-c", ends[1], "-s", ends[0])
             ran = self.interrupted(client, "connecting", signal.SIGTERM, 0.5)
             self.assert_told(ran, "interrupted; nothing is left behind", as_json=False)
+
+    def test_nothing_measured(self) -> None:
+        """A tester that says nothing when it is stopped leaves no partial results."""
+        need("nuttcp")
+        one, two = self.start(ONE), self.start(TWO)
+        client = client_ours("-T", "nuttcp", "-c", one.node, "-s", two.node, "-t", "20", "--json")
+        ran = self.interrupted(client, "running", signal.SIGINT, settle_s=1.5)
+        self.assert_told(ran, "interrupted; there are no results; nothing is left behind")
 
     def test_in_a_test(self) -> None:
         """While it waits for its slot, runs, and collects: nothing is left at the daemons."""
