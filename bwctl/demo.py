@@ -16,6 +16,7 @@ from threading import Thread
 from typing import IO
 
 from bwctl.testers.registry import BUILT_IN
+from bwctl.values import Kind, kind_of
 
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 _START_S = 30.0
@@ -121,7 +122,7 @@ def main() -> int:
     parser.add_argument(
         "--tester",
         default="thrulay",
-        choices=[tester.name for tester in BUILT_IN],
+        choices=[one.name for one in BUILT_IN if kind_of(one.tool_id) is Kind.THROUGHPUT],
         help="tester to run (default: thrulay, the embedded one)",
     )
     parser.add_argument("--seconds", type=int, default=5, help="length of the test (default: 5)")

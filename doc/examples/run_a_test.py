@@ -33,4 +33,6 @@ async def main(reactor, receiver: str, receiver_port: str, sender: str, sender_p
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5 or not all(port.isdecimal() for port in sys.argv[2::2]):
+        sys.exit(f"usage:{__doc__.rpartition(chr(10) * 2)[2].rstrip().removeprefix('python')}")
     react(lambda reactor, *ends: Deferred.fromCoroutine(main(reactor, *ends)), sys.argv[1:])

@@ -97,6 +97,9 @@ class IntegratingTests(SynchronousTestCase):
     def test_failure(self) -> None:
         """The program tells why there is no result, and ends as the command line would."""
         program = [sys.executable, str(DOC / "examples" / "run_a_test.py")]
+        ran = subprocess.run(program, capture_output=True, text=True, timeout=60)
+        usage = "usage: run_a_test.py RECEIVER PORT SENDER PORT\n"
+        self.assertEqual((ran.returncode, ran.stderr), (1, usage))
         ran = subprocess.run(
             [*program, ADDRESS, "9", ADDRESS, "9"], capture_output=True, text=True, timeout=60
         )
