@@ -179,6 +179,8 @@ def _play_client(options: Options, words: argparse.Namespace) -> int:
         facts = thrulay.play(options, _sayer(words))
         if "mtu" in facts:  # it has opened the test
             break
+    else:
+        facts["error"] = f"{words.host} port {words.port}: {facts['error']}"
     return _tell(facts, words)
 
 
@@ -188,7 +190,7 @@ def _play_server(options: Options, words: argparse.Namespace) -> int:
     try:
         held = Sockets(options)
     except OSError as error:
-        thrulay.complain(f"port {options.port}: {error.strerror}")
+        _complain(f"port {options.port}: {error.strerror}")
         return 1
     signals = StopSignals()
     say(f"# {held.description()}")
@@ -207,9 +209,14 @@ def _sayer(words: argparse.Namespace) -> Callable[[str], None]:
     return (lambda line: None) if words.json else thrulay.write
 
 
+def _complain(text: str) -> None:
+    """Say what went wrong."""
+    sys.stderr.write(f"thrulay: {text}\n")
+
+
 def _tell(facts: dict[str, Any], words: argparse.Namespace) -> int:
     if facts["error"]:
-        thrulay.complain(facts["error"])
+        _complain(facts["error"])
     if words.json:
         thrulay.write(json.dumps({"schema": SCHEMA, **facts}))
     return 1 if facts["error"] else 0

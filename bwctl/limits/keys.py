@@ -141,7 +141,8 @@ def _entry(line: str) -> tuple[str, Key]:
     if not digits:
         raise ValueError("no key after the identity")
     if rest and not rest.startswith("#"):
-        raise ValueError("text after the key")
+        late = _HEX_KEY.match(rest) and not _HEX_KEY.fullmatch(digits)
+        raise ValueError(f"{'two words before' if late else 'text after'} the key")
     if not _HEX_KEY.fullmatch(digits):
         raise ValueError(f"a key of {len(digits)} characters that is not 32 hexadecimal digits")
     return identity, Key(bytes.fromhex(digits))

@@ -86,14 +86,17 @@ class HelpTests(ByHandTestCase):
             self.assertNotIn("Traceback", errors)
 
     def test_nobody_there(self) -> None:
-        status, _, errors = self.run_program("client", "127.0.0.1", "-p", str(free_port()))
-        self.assertEqual((status, errors), (1, "bwctl: Connection refused\n"))
+        port = str(free_port())
+        status, _, errors = self.run_program("client", "127.0.0.1", "-p", port)
+        self.assertEqual(
+            (status, errors), (1, f"thrulay: 127.0.0.1 port {port}: Connection refused\n")
+        )
 
     def test_port_taken(self) -> None:
         self.server()
         status, output, errors = self.run_program("server", "-B", "127.0.0.1", "-p", self.port)
         self.assertEqual((status, output), (1, ""))
-        self.assertEqual(errors, f"bwctl: port {self.port}: Address already in use\n")
+        self.assertEqual(errors, f"thrulay: port {self.port}: Address already in use\n")
 
 
 class ServingTests(ByHandTestCase):
@@ -141,18 +144,23 @@ class ServingTests(ByHandTestCase):
         self.assertGreater(self.client(address="localhost")["bytes"], 0)
         self.stop(process)
 
+    @property
+    def refusal(self) -> str:
+        """What a client says before the server's reason."""
+        return f"thrulay: 127.0.0.1 port {self.port}: server said: "
+
     def test_only(self) -> None:
         """--tcp refuses UDP, and --allow everybody else."""
         process = self.server("--tcp")
         words = ("client", "127.0.0.1", "-p", self.port, "-t", "0.3")
         status, _, errors = self.run_program(*words, "-u")
-        self.assertEqual((status, errors), (1, "bwctl: server said: no UDP test of this kind\n"))
+        self.assertEqual((status, errors), (1, f"{self.refusal}no UDP test of this kind\n"))
         self.client()
         self.stop(process)
         process = self.server("-a", "127.0.0.2")
         words = ("client", "127.0.0.1", "-p", self.port, "-t", "0.3")
         status, _, errors = self.run_program(*words)
-        self.assertEqual((status, errors), (1, "bwctl: server said: not expected\n"))
+        self.assertEqual((status, errors), (1, f"{self.refusal}not expected\n"))
         self.client("-B", "127.0.0.2")
         self.stop(process)
 

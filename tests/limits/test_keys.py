@@ -121,6 +121,7 @@ class KeyFileTests(SynchronousTestCase):
             (f"joe {X}0", 1, "33 characters"),
             (f"joe {'g' * 32}", 1, "hexadecimal"),
             (f"joe {X} more", 1, "after the key"),
+            (f"joe doe\t{X}", 1, "two words before the key"),
             (f"{'a' * 17} {X}", 1, "17 octets"),
             (f"{X} joe", 1, "32 octets"),
             ("joe", 1, "no key"),
