@@ -248,7 +248,7 @@ class ControlProtocol(Carrier):
         return f"the mode was not offered{why}"
 
     def _why_not_open(self) -> str:
-        """Whether the configuration or the class of the address leaves out the open mode."""
+        """Whether the configuration or the class of certificate or address leaves it out."""
         host = self._host
         if not host.modes & Mode.OPEN:
             return "auth_mode has no O"
