@@ -87,10 +87,16 @@ class Settings:
     tls_key: str | None = None  # PEM file; None: the key is in tls_cert
     tls_client_ca: str | None = None  # PEM file of issuers; clients are asked for a certificate
     tls_require_client: bool = False  # turn away clients without one
+    # option, or "post_hook PROGRAM" of one that repeats -> file and line where it was given
+    places: Mapping[str, tuple[str, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+    def problem(self, option: str, message: str) -> Problem:
+        """What is wrong with an option, by its name in `places`, and where that was given."""
+        return Problem(*self.places.get(option, ("bwctl-server.conf", 0)), f"{option}: {message}")
 
     def relative_to(self, directory: str) -> Settings:
         """A copy in which the paths of files and directories, where relative, are below one."""
@@ -248,6 +254,8 @@ def _read(
             continue
         _note(option, entry, first, findings)
         _store(values, option, value)
+        name = f"{option.key} {entry.word}" if option.repeats else option.key
+        values.setdefault("places", {})[name] = (findings.file, entry.line)
 
 
 def _unknown(key: str, table: Mapping[str, Option], elsewhere: Mapping[str, Option]) -> str:
@@ -291,4 +299,5 @@ def _settings(values: dict[str, Any]) -> Settings:
     values["disabled"] = frozenset(tool for tool, off in disabled.items() if off)
     for name in ("post_hooks", "result_sinks"):
         values[name] = tuple(values.get(name, ()))
+    values["places"] = MappingProxyType(values.get("places", {}))
     return Settings(**values)

@@ -22,9 +22,10 @@ from bwctl.daemon.config_files import (
 )
 from bwctl.daemon.config_options import TOOLS
 from bwctl.daemon.plugins import find_plugins, find_testers
-from bwctl.daemon.service import BwctldService, make_tls
+from bwctl.daemon.service import BwctldService
+from bwctl.daemon.tls_options import tls_problems, tls_warnings
 from bwctl.errors import ConfigurationError, Problem
-from bwctl.interfaces import IClock, IKeyStore, IPolicy, IResultSink
+from bwctl.interfaces import IClock, IKeyStore, IPolicy, IResultSink, ITester
 from bwctl.limits.keys import KeyRing
 from bwctl.net.host import EVERYTHING
 from bwctl.net.plugged import Plugged
@@ -49,18 +50,19 @@ def read_configuration(
     Returns:
         The configuration, and warnings.
     Raises:
-        ConfigurationError, CertificateError: it cannot be used.
+        ConfigurationError: it cannot be used; with all that is wrong.
     """
     file = os.path.join(directory, SETTINGS_FILE)
     testers = find_testers()
-    tools = dict.fromkeys([*TOOLS, *(tester.name for tester in testers)])
     wrong: list[Problem] = []
     settings, keys, limits = Settings(), KeyRing(), EVERYTHING
     warnings: list[Problem] = []
     try:
-        settings, notes = load_settings(file, required=required, tools=tools, overrides=overrides)
-        settings = settings.relative_to(os.path.abspath(base))
-        warnings += notes
+        settings, notes = read_settings(
+            file, testers, required=required, overrides=overrides, base=base
+        )
+        wrong += tls_problems(settings)
+        warnings += [*notes, *tls_warnings(settings)]
     except ConfigurationError as error:
         wrong += error.problems
     unknown = settings.key_store is not None
@@ -79,11 +81,28 @@ def read_configuration(
         warnings += notes
     except ConfigurationError as error:
         wrong += error.problems
+    plugged = Plugged()
+    try:
+        plugged = find_plugins(settings, file)
+    except ConfigurationError as error:
+        wrong += error.problems
     if wrong:
         raise ConfigurationError(wrong)
-    make_tls(settings)
-    plugged = find_plugins(settings, file)
     return Configuration(settings, limits, keys, plugged, testers), warnings
+
+
+def read_settings(
+    file: str,
+    testers: Sequence[ITester],
+    *,
+    required: bool = False,
+    overrides: Mapping[str, str | None] = _NO_OPTIONS,
+    base: str = "",
+) -> tuple[Settings, list[Problem]]:
+    """The first of the three files alone, and warnings; see `read_configuration`."""
+    tools = dict.fromkeys([*TOOLS, *(tester.name for tester in testers)])
+    settings, notes = load_settings(file, required=required, tools=tools, overrides=overrides)
+    return settings.relative_to(os.path.abspath(base)), notes
 
 
 class _Anybody(Collection[str]):

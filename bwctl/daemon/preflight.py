@@ -19,13 +19,23 @@ def problems(settings: Settings) -> Iterator[str]:
     try:
         final_ids(settings)
     except KeyError as error:
-        yield str(error.args[0])
+        option, message = error.args
+        yield str(settings.problem(option, message))
     for hook in settings.post_hooks:
-        yield from _hook_problems(hook)
+        for message in _hook_problems(hook):
+            yield str(settings.problem(f"post_hook {hook}", message))
 
 
 def start_problems(settings: Settings, becomes_another: bool) -> Iterator[str]:
-    """What only matters now that the daemon is to start.
+    """What only matters now that the daemon is to start; see `root_problems`."""
+    yield from root_problems(settings, becomes_another)
+    yield from _port_problems(settings, settings.listen.port)
+    if settings.tls_cert is not None:
+        yield from _port_problems(settings, settings.tls_port)
+
+
+def root_problems(settings: Settings, becomes_another: bool) -> Iterator[str]:
+    """Whether the daemon would stay root without having been told to.
 
     Args:
         becomes_another: twistd changes the user itself.
@@ -39,9 +49,6 @@ def start_problems(settings: Settings, becomes_another: bool) -> Iterator[str]:
         stays_root = False
     if stays_root and not settings.root_folly and not becomes_another:
         yield "it does not run as root unless told to: name a user (-U bwctl), or give -f"
-    yield from _port_problems(settings, settings.listen.port)
-    if settings.tls_cert is not None:
-        yield from _port_problems(settings, settings.tls_port)
 
 
 def _port_problems(settings: Settings, port: int) -> Iterator[str]:
@@ -65,9 +72,9 @@ def _hook_problems(hook: str) -> Iterator[str]:
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_VALIDATION_S
         )
     except OSError as error:
-        yield f"post_hook {hook}: {error.strerror}"
+        yield str(error.strerror)
     except subprocess.TimeoutExpired:
-        yield f"post_hook {hook}: --validate took more than {_VALIDATION_S:g} s"
+        yield f"--validate took more than {_VALIDATION_S:g} s"
     else:
         if done.returncode or not done.stdout.startswith(b"Status: OK"):
-            yield f"post_hook {hook}: --validate has to print 'Status: OK' and exit with 0"
+            yield "--validate has to print 'Status: OK' and exit with 0"

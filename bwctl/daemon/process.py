@@ -207,7 +207,9 @@ class BwctldProcess(BwctldService):
         )
 
     def _not_reloaded(self, failure: Any) -> bool:
-        if failure.check(ConfigurationError, CertificateError):
+        if failure.check(ConfigurationError):
+            self._refuse("; ".join(map(str, failure.value.problems)))
+        elif failure.check(CertificateError):
             self._refuse(failure.getErrorMessage())
         else:
             self.log.failure("reload failed", failure=failure, event="daemon.reload_broken")

@@ -184,7 +184,7 @@ def final_ids(settings: Settings) -> tuple[int, int]:
     """User and group id to run with: those of the settings if we are root, else what we are.
 
     Raises:
-        KeyError: there is no such user or group.
+        KeyError: there is no such user or group; with the option's name, and a sentence.
     """
     if os.getuid() != 0:
         return os.getuid(), os.getgid()
@@ -195,14 +195,14 @@ def final_ids(settings: Settings) -> tuple[int, int]:
             entry = pwd.getpwnam(user) if isinstance(user, str) else pwd.getpwuid(user)
             uid, gid = entry.pw_uid, entry.pw_gid
     except KeyError:
-        raise KeyError(f"there is no user {settings.user}") from None
+        raise KeyError("user", f"there is no user {settings.user}") from None
     try:
         if isinstance(settings.group, str):
             gid = grp.getgrnam(settings.group).gr_gid
         elif settings.group is not None:
             gid = settings.group
     except KeyError:
-        raise KeyError(f"there is no group {settings.group}") from None
+        raise KeyError("group", f"there is no group {settings.group}") from None
     return uid, gid
 
 

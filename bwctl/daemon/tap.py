@@ -11,7 +11,8 @@ from twisted.python import usage
 
 import bwctl
 from bwctl.daemon import preflight
-from bwctl.errors import CertificateError, ConfigurationError, Problem
+from bwctl.daemon.config import Settings
+from bwctl.errors import ConfigurationError, Problem
 
 _OVERRIDING = {
     "var-dir": "var_dir",
@@ -95,18 +96,21 @@ class Options(usage.Options):
         self._directory = os.path.abspath(self["config-dir"] or os.curdir)
         try:
             self.configuration = self.read()
-        except (ConfigurationError, CertificateError) as error:
-            _end(str(error))
+        except ConfigurationError as error:
+            _end("\n".join([str(error), *self._further_problems()]))
         if self["check-clock"]:
             self._check_clock()
         if self["as"]:
             self._report([])
         settings = self.configuration.settings
-        problems = [*preflight.problems(settings), *self._prepare_files()]
-        if self["check"]:
-            self._report(problems)
+        problems = [*preflight.problems(settings), *self._prepare_files(settings)]
         twistd: dict[str, Any] = self.parent or {}
-        problems += preflight.start_problems(settings, bool(twistd.get("uid")))
+        becomes_another = bool(twistd.get("uid"))
+        if self["check"]:
+            for problem in preflight.root_problems(settings, becomes_another):
+                print(f"warning: as root, as now: {problem}", file=sys.stderr)
+            self._report(problems)
+        problems += preflight.start_problems(settings, becomes_another)
         if problems:
             _end("\n".join(problems))
 
@@ -114,7 +118,7 @@ class Options(usage.Options):
         """The Configuration that the three files hold now.
 
         Raises:
-            ConfigurationError, CertificateError: it cannot be used.
+            ConfigurationError: it cannot be used.
         """
         from bwctl.daemon.embed import read_configuration
 
@@ -125,6 +129,21 @@ class Options(usage.Options):
             base=self._started_in,
         )
         return configuration
+
+    def _further_problems(self) -> list[str]:
+        """What this host lacks, told together with the mistakes of the files."""
+        from bwctl.daemon.config_files import SETTINGS_FILE
+        from bwctl.daemon.embed import read_settings
+        from bwctl.daemon.plugins import find_testers
+
+        file = os.path.join(self._directory, SETTINGS_FILE)
+        try:
+            settings, _ = read_settings(
+                file, find_testers(), overrides=self.overrides, base=self._started_in
+            )
+        except ConfigurationError:  # told already
+            return []
+        return [*preflight.problems(settings), *self._prepare_files(settings)]
 
     def files(self) -> list[str]:
         """The files that a reload reads again, as far as there are any."""
@@ -157,23 +176,24 @@ class Options(usage.Options):
         print(text, end="")
         raise SystemExit(0 if synchronised else 1)
 
-    def _prepare_files(self) -> list[str]:
+    def _prepare_files(self, settings: Settings) -> list[str]:
         """Make sure of the log and of the pid files, as far as that goes before the daemon."""
         from bwctl.daemon.log import DaemonLog
         from bwctl.daemon.pidfile import PidFileError, PidFiles
 
-        settings = self.configuration.settings
+        problems = []
         if settings.var_dir is not None:
             self.pid_files = PidFiles(os.path.abspath(settings.var_dir))
-        try:
-            if self.pid_files is not None:
+            try:
                 self.pid_files.check()
+            except PidFileError as error:
+                problems.append(str(settings.problem("var_dir", str(error))))
+        try:
             self.daemon_log = DaemonLog(settings, self.parent)
-        except PidFileError as error:
-            return [str(error)]
         except OSError as error:
-            return [f"cannot write the log {error.filename}: {error.strerror}"]
-        return []
+            text = f"cannot write the log {error.filename}: {error.strerror}"
+            problems.append(str(settings.problem("log_file", text)) if settings.log_file else text)
+        return problems
 
 
 def _end(reason: str) -> NoReturn:

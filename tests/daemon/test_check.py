@@ -21,6 +21,7 @@ from bwctl.limits.parser import parse_limits
 from bwctl.net.host import EVERYTHING
 from tests.daemon.config_examples import PUBLIC_CONF
 from tests.limits.examples import PUBLIC_KEYS, PUBLIC_LIMITS
+from tests.support.certificates import Authority
 
 TWISTD = (sys.executable, "-c", "import sys; from twisted.scripts.twistd import run; run()")
 HOST_LINES = ("user", "group", "var_dir")  # of a host where bwctl is installed
@@ -28,7 +29,7 @@ HOST_LINES = ("user", "group", "var_dir")  # of a host where bwctl is installed
 
 class CheckTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.place = Path(self.mktemp())
+        self.place = Path(self.mktemp()).absolute()
         self.place.mkdir(parents=True)
         here = [line for line in PUBLIC_CONF.splitlines() if not line.startswith(HOST_LINES)]
         (self.place / SETTINGS_FILE).write_text("\n".join(here))
@@ -86,6 +87,50 @@ class CheckTests(SynchronousTestCase):
         status, text = self.twistd("--check", "-R", "/no/such/directory")
         self.assertEqual(status, 1)
         self.assertIn("/no/such/directory", text)
+
+    def test_all_at_once(self) -> None:
+        """Mistakes of the files and of the host are told together, each with file and line."""
+        conf, limits = self.place / SETTINGS_FILE, self.place / LIMITS_FILE
+        conf.write_text(
+            "tls_cert /nowhere\nlog_file /nonexistent/dir/log\npost_hook /no/such/hook\n"
+            f"key_store nosuchstore\ntls_client_ca {__file__}\n"
+        )
+        limits.write_text("limit root with duraton=1\n")
+        status, text = self.twistd("--check", "-R", "/no/such/directory")
+        self.assertEqual(status, 1)
+        for line in (
+            f"{conf}:1: tls_cert: certificate file /nowhere: No such file or directory",
+            f"{conf}:2: log_file: cannot write the log /nonexistent/dir/log: "
+            "No such file or directory",
+            f"{conf}:3: post_hook /no/such/hook: No such file or directory",
+            f"{conf}:5: tls_client_ca: CA file {__file__}: no certificate in it",
+            "command line: var_dir: /no/such/directory is no directory that bwctld may write",
+        ):
+            self.assertIn(line, text.splitlines())
+        self.assertIn("there is no plug-in named nosuchstore", text)
+        self.assertIn(f"{limits}:1: unknown limit 'duraton'", text)
+
+    def test_tls_that_asks_nobody(self) -> None:
+        """tls_require_client is nothing that a daemon may fail to do; what is idle is told."""
+        conf = self.place / SETTINGS_FILE
+        certificate = Authority(self.place).issue("127.0.8.2", file="daemon.pem")
+        for lines, message in (
+            ("tls_require_client\n", ":1: tls_require_client: without tls_cert there is no TLS"),
+            (
+                f"tls_cert {certificate}\ntls_require_client\n",
+                ":2: tls_require_client: needs tls_client_ca",
+            ),
+        ):
+            conf.write_text(lines)
+            for words in (("--check",), ()):
+                status, text = self.twistd(*words)
+                self.assertEqual(status, 1, text)
+                self.assertIn(f"{conf}{message}", text)
+        conf.write_text("tls_key /k\ntls_client_ca /c\n")
+        status, text = self.twistd("--check")
+        self.assertEqual(status, 0, text)
+        self.assertIn(f"warning: {conf}:1: tls_key: has no effect without tls_cert", text)
+        self.assertIn(f"warning: {conf}:2: tls_client_ca: has no effect without tls_cert", text)
 
     def test_clock(self) -> None:
         """The clock's state in plain words; the status tells it too."""

@@ -146,7 +146,8 @@ class ValueTests(SynchronousTestCase):
     def test_every_field_is_covered(self) -> None:
         """The table above has every field of the settings."""
         covered = {name for _, name, _ in self.ACCEPTED}
-        self.assertEqual(covered, {field.name for field in fields(Settings)})
+        given = {field.name for field in fields(Settings) if field.compare}
+        self.assertEqual(covered, given)
 
     def test_defaults(self) -> None:
         """An empty file has the defaults of C, and ours for what C does not have."""

@@ -66,6 +66,8 @@ class SignalTests(SynchronousTestCase):
             limits.write_text("limit root with duration=99\nassign defualt root\n")
             line = self.signalled(daemon, signal.SIGHUP, "daemon.not_reloaded")
             self.assertIn("stays in force", line)
+            self.assertNotIn("\\n", line)
+            self.assertIn("; ", line)
             self.assertFalse(self.accepts(daemon, 11))
             self.assertTrue(self.accepts(daemon, 5, Mode.ENCRYPTED))
             daemon.forgive_errors()

@@ -127,7 +127,7 @@ class PrivilegeTests(SynchronousTestCase):
         except usage.UsageError as error:
             return str(error)
         except SystemExit as end:
-            self.assertEqual(end.code, 1)
+            self.assertEqual(end.code, 0 if "--check" in arguments else 1)
         else:
             self.fail(f"it starts with {arguments}")
         return said.getvalue()
@@ -136,6 +136,9 @@ class PrivilegeTests(SynchronousTestCase):
         """Root by name, by number or by silence has to be asked for; nobody has to exist."""
         for arguments in ((), ("-U", "root")):
             self.assertIn("not run as root", self.refusal(*arguments), arguments)
+            told = self.refusal("--check", *arguments)
+            self.assertIn("warning: as root, as now: it does not run as root", told)
+        self.assertNotIn("as root", self.refusal("--check", "-f"))
         for user in ("nosuchuser", "0"):
             self.assertIn(f"there is no user {user}", self.refusal("-U", user))
         refused = self.refusal("-U", "nobody", "-G", "nosuchgroup")
