@@ -11,7 +11,7 @@ from bwctl.daemon.build import Configuration
 from bwctl.daemon.config import settings_text
 from bwctl.interfaces import ITester
 from bwctl.limits.assignments import certificate_name
-from bwctl.limits.classes import LIMITS, LimitClass, Limits
+from bwctl.limits.classes import LIMITS, LimitClass, Limits, Sense
 from bwctl.limits.policy import classify
 from bwctl.limits.written import format_value, tester_names
 from bwctl.values import IPAddress, ToolID
@@ -63,9 +63,27 @@ def _answer(
     limit_class = class_of(configuration, requester)
     lineage = " < ".join(one.name for one in limit_class.lineage())
     yield f"{requester}: class {lineage}"
-    for name in LIMITS:
-        values = [_value(bound, name, testers) or "any" for bound in limit_class.bounds(name)]
-        yield f"  {name}={values[0]}" + (f" (above: {', '.join(values[1:])})" if values[1:] else "")
+    granted: list[str] = []
+    free: list[str] = []
+    for name, sense in LIMITS.items():
+        if limit_class.binding(name):
+            yield f"  {name}={_bounds(limit_class, name, testers)}"
+        elif name == "testers":
+            yield f"  {name}={_value(limit_class, name, testers)}"
+        else:
+            (granted if sense is Sense.PERMISSION else free).append(name)
+    yield f"  on: {', '.join(granted) or 'nothing'}"
+    yield f"  no limit: {', '.join(free) or 'nothing'}"
+
+
+def _bounds(limit_class: LimitClass, name: str, testers: Sequence[ITester]) -> str:
+    """What binds a class in one limit: the nearest value, and others that ancestors have."""
+    nearest, *further = limit_class.binding(name)
+    value = _value(nearest, name, testers)
+    others = [(one.name, _value(one, name, testers)) for one in further]
+    notes = [] if nearest is limit_class else [f"from {nearest.name}"]
+    notes += [f"{above}: {other}" for above, other in others if other != value]
+    return f"{value} ({', '.join(notes)})" if notes else value
 
 
 def _value(limit_class: LimitClass, name: str, testers: Sequence[ITester]) -> str:

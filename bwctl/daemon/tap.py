@@ -84,6 +84,17 @@ class Options(usage.Options):
         """display this help and exit"""
         self.opt_help()
 
+    def parseOptions(self, options: Any = None) -> None:
+        """Read the command line; twistd would hide what is wrong with it behind all its options."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            if self.parent is None:  # not twistd's, so whoever made us may want to catch it
+                raise
+            reason = str(error).rstrip(".")
+            sys.stderr.write(f"bwctld: {reason}; `twistd bwctld --help` lists the options\n")
+            raise SystemExit(1) from None
+
     def postOptions(self) -> None:
         """Read and check the three files, so that a mistake is told before anything starts."""
         self._started_in = os.getcwd()  # twistd's --rundir takes effect later
