@@ -59,6 +59,7 @@ class Outcome:
     status: AcceptType
     output: bytes
     report: Report | None = None  # what our tester says; None: nothing, or not to be read
+    reason: str = ""  # of a status other than ACCEPT, for the log; it may quote a tester
 
 
 class PeerAgent:
@@ -93,6 +94,7 @@ class PeerAgent:
         self.time = SlotTime(timers)
         self._look: Timer | None = None
         self._notes = bytearray()
+        self._reason = ""
         self._head = bytearray()
 
     # -- commands --------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ class PeerAgent:
         try:
             outcome = await self._attempt()
         except TestFailure as failure:
-            self._note(str(failure))
+            self._blame(str(failure))
             given_up = self._quit.value in (Cause.STOPPED, Cause.GONE, Cause.PEER_STOPPED)
             outcome = self._outcome(AcceptType.REJECT if given_up else AcceptType.FAILURE, b"")
         finally:
@@ -302,16 +304,16 @@ class PeerAgent:
         early = now < self.plan.nominal_end
         cause = self._cause(early) if ended.stopped else None
         if not (ended.stopped or self._idle) and now < self.plan.start:
-            self._note(f"local tool ended before the test, with status={_status(ended)}")
+            self._blame(f"local tool ended before the test, with status={_status(ended)}")
             return self._outcome(AcceptType.FAILURE, ended.output, report)
         quiet = cause is Cause.PEER_STOPPED and (not early or self._was_due(cause, early))
         if cause is not None and not quiet:
-            self._note(self._why(cause))
+            self._blame(self._why(cause))
         elif quiet and self._peer_did_well and not self._was_due(cause, early):
-            self._note(_OUTLASTED)
+            self._blame(_OUTLASTED)
         elif not ended.stopped and not ended.clean:
             when = "before expected " if early else ""
-            self._note(f"local tool exited {when}with status={_status(ended)}")
+            self._blame(f"local tool exited {when}with status={_status(ended)}")
         return self._outcome(self._accept(ended, cause, early, report), ended.output, report)
 
     def _accept(
@@ -327,7 +329,7 @@ class PeerAgent:
         if self._has_results and not self._idle:
             error = report.error if report is not None else "its output cannot be read"
             if error is not None:
-                self._note(f"{plan.tester.name}: {error}")
+                self._blame(f"{plan.tester.name}: {error}")
                 return AcceptType.FAILURE
         return AcceptType.ACCEPT
 
@@ -359,7 +361,14 @@ class PeerAgent:
             output += b"\n"
         room = max(0, self.plan.max_output - len(self._head) - len(self._notes))
         output = shortened(output, room, self.plan.max_output)
-        return Outcome(status, bytes(self._head) + output + bytes(self._notes), report)
+        text = bytes(self._head) + output + bytes(self._notes)
+        return Outcome(status, text, report, self._explain(status))
+
+    def _explain(self, status: AcceptType) -> str:
+        """Why a test did not end well; a cause may have gone without a note in the results."""
+        if status is AcceptType.ACCEPT:
+            return ""
+        return self._reason or (self._why(self._quit.value) if self._quit.value else "")
 
     async def _trade(self, link: PeerLink | None) -> None:
         """Wait for the other end's results; ours are on their way."""
@@ -388,6 +397,11 @@ class PeerAgent:
         silent = self._meeting.ended.value is None
         return _PEER_LOST if cause is Cause.PEER_STOPPED and silent else cause.value
 
+    def _blame(self, text: str) -> None:
+        """A note that says why the test does not end well, if it does not."""
+        self._reason = text
+        self._note(text)
+
     def _note(self, text: str) -> None:
         self._notes += f"bwctl: {text}\n".encode()
 
@@ -415,7 +429,7 @@ class PeerAgent:
         if self._process is not None:
             self._process.kill()
             ended = self._process.ended.wait()
-        outcome = Outcome(AcceptType.FAILURE, b"bwctl: internal error\n")
+        outcome = Outcome(AcceptType.FAILURE, b"bwctl: internal error\n", reason="internal error")
         ended.addCallback(lambda _: self.finished.fire(outcome))
         ended.addCallback(lambda _: self.over.fire(None))
 

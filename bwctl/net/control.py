@@ -113,13 +113,18 @@ class ControlProtocol(Carrier):
             self._gone.fire(None)
         silent = not self._greeted_at and not self._too_many
         if silent and ISSLTransport.providedBy(self.transport):
-            self.log.info(
-                "{peer} turned away by TLS: {reason}",
-                peer=self._peer,
-                reason=reason.getErrorMessage(),
-                event="control.turned_away",
-            )
+            self._tell_no_tls(reason)
         self.log.debug("{peer} is gone", peer=self._peer, event="control.lost")
+
+    def _tell_no_tls(self, reason: Failure) -> None:
+        from bwctl.net.tls import why_turned_away
+
+        self.log.info(
+            "{peer} turned away by TLS: {reason}",
+            peer=self._peer,
+            reason=why_turned_away(reason.value),
+            event="control.turned_away",
+        )
 
     @property
     def gone(self) -> Once[None]:
@@ -364,6 +369,7 @@ class ControlProtocol(Carrier):
             client=self._claim.client,
             sid=booking.sid.hex(),
             event="test.ended",
+            **({"reason": outcome.reason} if outcome.reason else {}),
         )
         self._broker.release(booking)
         self._broker.measure(booking, outcome.report)

@@ -24,6 +24,7 @@ from bwctl.control.server import ClientGreeted, ServerEvent, ServerSession, Time
 from bwctl.control.session import Stopped
 from bwctl.control.timing import Reading, clock_complaint
 from bwctl.errors import AcceptType, BWCTLError, ProtocolError, RemoteProtocolError
+from bwctl.limits.addresses import plain_address
 from bwctl.net.clock import IClock, reading
 from bwctl.net.once import Once
 from bwctl.net.tcp import prepare
@@ -87,9 +88,12 @@ class PeerLink(Protocol):
         from bwctl.net.peertls import bound_key
 
         self._key = bound_key(self._key, self.transport)
-        self.log.info(
-            "peer connection with {peer} over TLS", peer=self.transport.getPeer(), event="peer.tls"
-        )
+        self.log.info("peer connection with {peer} over TLS", peer=self._where(), event="peer.tls")
+
+    def _where(self) -> str:
+        """The other end's address, for the log."""
+        host = getattr(self.transport.getPeer(), "host", None)
+        return str(plain_address(host)) if host else "somebody"
 
     def _expire(self) -> None:
         self._fail("the handshake took too long")
@@ -128,7 +132,7 @@ class PeerLink(Protocol):
         """
         self.log.info(
             "peer connection with {peer} failed: {reason}",
-            peer=self.transport.getPeer(),
+            peer=self._where(),
             reason=reason,
             event="peer.failed",
         )

@@ -47,6 +47,21 @@ _ALERTS = {
     "wrong version number": "it does not speak TLS on this port",
     "unexpected eof": "it does not speak TLS on this port, or broke off",
 }
+_TURNED_AWAY = {
+    "did not return a certificate": "it showed no certificate",
+    "certificate verify failed": (
+        "its certificate is not from an issuer in tls_client_ca, or is not valid now"
+    ),
+    "unsupported protocol": "it does not speak TLS 1.3",
+    "version too low": "it does not speak TLS 1.3",
+    "http request": "it speaks HTTP, not TLS",
+    "wrong version number": "it does not speak TLS",
+    "unknown ca": "it does not trust the issuer of our certificate",
+    "bad certificate": "it refuses our certificate",
+    "certificate unknown": "it refuses our certificate",
+    "certificate expired": "it says that our certificate has expired",
+    "unexpected eof": "it went away in the handshake",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +178,22 @@ class ServerTLS:
         connection = SSL.Connection(self._side.context, None)
         connection.set_verify(self._side.verify, lambda *args: bool(args[-1]))
         return connection
+
+
+def why_turned_away(error: BaseException | None) -> str:
+    """Why a client did not get through the handshake with us, for the log."""
+    if not isinstance(error, SSL.Error):
+        return "it went away in the handshake"
+    text = _words(error)
+    return next((words for mark, words in _TURNED_AWAY.items() if mark in text.lower()), text)
+
+
+def _words(error: SSL.Error) -> str:
+    """What OpenSSL says, without library and function."""
+    found = error.args[0] if error.args else None
+    if not isinstance(found, list):
+        return str(error) or "OpenSSL does not say why"
+    return "; ".join(str(one[-1]) for one in found)
 
 
 @implementer(IOpenSSLClientConnectionCreator)

@@ -23,6 +23,7 @@ _CLIENT_GREETING = struct.Struct("!I16s32s16s")
 _SERVER_OK = struct.Struct("!I11xB16s")
 _UPTIME = struct.Struct("!Q8s")
 
+_TLS_HANDSHAKE = b"\x16\x03"  # RFC 8446 5.1: the type of a record, and its version
 _ENDPOINT = b"endpoint"
 _TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\r\n")
 
@@ -82,11 +83,13 @@ class ClientGreeting:
         """From exactly SIZE octets.
 
         Raises:
-            RemoteProtocolError: the mode is not exactly one of the three.
+            RemoteProtocolError: the mode is not exactly one of the three; TLS is told by name.
         """
         word, identity, token, iv = _CLIENT_GREETING.unpack(octets)
         mode = word & 0xFFFFFF
         if mode not in (Mode.OPEN, Mode.AUTHENTICATED, Mode.ENCRYPTED):
+            if octets.startswith(_TLS_HANDSHAKE):
+                raise RemoteProtocolError("TLS, on a port where it is not spoken (see tls_port)")
             raise RemoteProtocolError(f"mode {mode:#x} in a ClientGreeting")
         return cls(Mode(mode), word >> 24, identity.rstrip(b"\0"), token, iv)
 

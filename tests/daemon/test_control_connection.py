@@ -234,6 +234,7 @@ class StartTests(DaemonTestCase):
             self.assertEqual(client.ask(request(0)).accept, REJECT)  # still usable
             [line] = [one for one in self.daemon.log().splitlines() if " test.ended " in one]
             self.assertIn("test ended: FAILURE, iperf3 as server for 127.0.0.1 (open)", line)
+            self.assertIn(' reason="the other end never came"', line)
             self.assertIn(f" sid={granted.sid.hex()}", line)
 
     def test_abort(self) -> None:
@@ -247,6 +248,31 @@ class StartTests(DaemonTestCase):
                 stopped = client.stop(REJECT)
                 self.assertEqual(stopped.accept, REJECT)
                 self.assertLess(time.monotonic() - began, 5)
+            self.assertIn("ended: REJECT", self.ended("the control client stopped the test"))
+
+    def ended(self, reason: str) -> str:
+        """The line of a test that ended for a reason."""
+        wanted = f' reason="{reason}"'
+        self.assertTrue(until(lambda: wanted in self.daemon.log(), 5), self.daemon.log())
+        return next(line for line in self.daemon.log().splitlines() if wanted in line)
+
+    def test_client_goes_away(self) -> None:
+        """The log says of a test that ended because its client is gone that this was why."""
+        with self.checked():
+            with self.opened() as client:
+                granted = client.ask(request(client.time().time, client=ADDRESS, duration=60))
+                port = client.start().peer_port
+                other = peer(ADDRESS, port, granted.sid)
+                other.next(Ready)
+            self.assertIn("ended: REJECT", self.ended("the control connection was lost"))
+            other.socket.close()
+
+    def test_tls_on_the_plain_port(self) -> None:
+        """Who begins to speak TLS is told apart from garbage in the log."""
+        with self.checked(), self.raw() as client:
+            client.send(bytes([0x16, 3, 1, 2, 0, 1]) + bytes(200))
+            self.assertTrue(client.is_closed())
+            self.assertIn("broke the protocol: TLS, on a port where", self.daemon.log())
 
     def test_killed_daemon_leaves_nothing(self) -> None:
         """KILL to the daemon ends its testers too."""

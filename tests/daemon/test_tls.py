@@ -98,8 +98,11 @@ class TLSTests(SynchronousTestCase):
             self.fails("offered authenticated", *trusted)  # class nobody: no open mode
             stranger = self.foreign.issue("partner.example", file="stranger.pem")
             self.fails("does not trust the issuer", *trusted, "--cert", stranger)
-        with running(self.daemon(good, options + "tls_require_client\n")):
+            self.assertIn("turned away by TLS: its certificate is not from an", daemon.log())
+        with running(self.daemon(good, options + "tls_require_client\n")) as (daemon,):
             self.fails("wants a certificate", *trusted)
+            self.assertIn("turned away by TLS: it showed no certificate", daemon.log())
+            self.assertNotIn("SSL routines", daemon.log())
             ran = self.both(*trusted, "--cert", self.partner)
             self.assertEqual(ran.status, 0, ran.report)
 
@@ -156,6 +159,7 @@ class TLSTests(SynchronousTestCase):
             ran = self.both("--ca", self.ca.file)
             self.assertEqual(ran.status, 0, ran.report)
             self.assertEqual(daemon.log().count(" peer.tls "), 2, daemon.log())
+            self.assertIn(f"peer connection with {ADDRESS} over TLS", daemon.log())
 
     def test_files(self) -> None:
         """A daemon does not start with files that it cannot use, and names them."""
