@@ -122,7 +122,8 @@ def _reason(end: EndResult) -> str:
     if clock or causes or (telling and not said):
         return (clock or causes or telling)[-1]
     if complaint and repeated:
-        return repeated
+        cut = _cut_of(end.raw) if complaint in _VAGUE else ""
+        return cut or repeated
     return (notes or ["it ended abnormally"])[-1]
 
 

@@ -112,6 +112,9 @@ class VerdictTests(SynchronousTestCase):
         )
         message = "iperf3 at send.example.net: output cut here: more than 9 octets"
         self.check(replace(GOOD, sender=cut), ExitStatus.TEST_FAILED, message)
+        failed = replace(cut, status=AcceptType.FAILURE)
+        message = "the test failed at sender send.example.net: output cut here: more than 9 octets"
+        self.check(replace(GOOD, sender=failed), ExitStatus.TEST_FAILED, message)
 
     def test_long_output(self) -> None:
         """What the daemon says stands before and behind it; no more is looked at than that."""
