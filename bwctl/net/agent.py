@@ -92,6 +92,7 @@ class PeerAgent:
         self._began = self._ended = 0.0  # its tester, seconds of the monotonic clock
         self._link: PeerLink | None = None
         self.time = SlotTime(timers)
+        self._settled = False
         self._look: Timer | None = None
         self._notes = bytearray()
         self._reason = ""
@@ -191,6 +192,9 @@ class PeerAgent:
 
     def _settle(self) -> None:
         """At the start of the slot the other end is there, or never comes."""
+        if self._settled:
+            return
+        self._settled = True
         self._link = self._meeting.settle()
         if self._link is None and not self.plan.spec.no_server_endpoint:
             self._quit.fire(Cause.NO_PEER)
@@ -200,6 +204,9 @@ class PeerAgent:
         due: Once[None] = Once()
         self.time.at(self.plan.tester_start, due.fire, None)
         await self._unless_ended(due.wait())
+        if self.plan.tester_start >= self.plan.start:  # the two timers come in any order
+            self._settle()
+            self._go_on()
         if self.plan.role is Role.CLIENT:
             late: Once[None] = Once()
             self.time.at(NTPTime(self.plan.start + self.plan.fuzz), late.fire, None)
@@ -387,10 +394,14 @@ class PeerAgent:
 
     async def _unless_ended(self, awaited: Deferred[Any]) -> Any:
         """The result of a Deferred, unless the test is ended before."""
-        index, value = await _first(awaited, self._quit.wait())
-        if index == 1:
-            raise TestFailure(self._why(self._quit.value) if self._quit.value else "")
+        _, value = await _first(awaited, self._quit.wait())
+        self._go_on()
         return value
+
+    def _go_on(self) -> None:
+        """Raises TestFailure if the test is ended."""
+        if self._quit.fired:
+            raise TestFailure(self._why(self._quit.value) if self._quit.value else "")
 
     def _why(self, cause: Cause) -> str:
         """Its words; who goes without a word has not cancelled anything."""
