@@ -21,6 +21,7 @@ from bwctl.values import IPAddress
 
 _EVENTS_PER_TURN = 16  # of one client; then others have their turn
 _FLUSH_S = 1.0  # for what was written before a close
+_LAST_FLUSH_S = 4.0  # the same when the daemon stops: it may be the results of a test
 
 
 @implementer(IPushProducer)
@@ -117,9 +118,9 @@ class Carrier(Protocol):
         self.transport.abortConnection()
 
     def finish(self) -> None:
-        """End this connection, but let go out what was written; a second is enough."""
+        """End this connection, but let go out what was written, for a few seconds at most."""
         if not self._closing:
-            self._close("the daemon stops", "control.closed")
+            self._close("the daemon stops", "control.closed", _LAST_FLUSH_S)
 
     def _arm(self, seconds: float) -> None:
         if self._closing:
@@ -138,11 +139,11 @@ class Carrier(Protocol):
         self._deadline = None
         self._close(f"silent in state {self._session.state.name}", "control.timeout")
 
-    def _close(self, reason: str, event: str) -> None:
+    def _close(self, reason: str, event: str, flush_s: float = _FLUSH_S) -> None:
         self.log.info("closing {peer}: {reason}", peer=self._peer, reason=reason, event=event)
         self._disarm()
         self._closing = True
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         # A client that does not read would keep the connection for ever.
-        self._deadline = self._host.timers.after(_FLUSH_S, self.transport.abortConnection)
+        self._deadline = self._host.timers.after(flush_s, self.transport.abortConnection)

@@ -55,7 +55,9 @@ class StopTests(SynchronousTestCase):
             self.assertTrue(until(lambda: workers(daemon, "sleep"), 5), daemon.log())
 
             with opened(ADDRESS, daemon.ports.control) as slow:
-                slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                slow.socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16
+                )  # less than a segment would starve it
                 self.in_test(slow)
                 ended = until(lambda: daemon.log().count(" test.ended ") == 2, 10)
                 self.assertTrue(ended, daemon.log())
