@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from bwctl.broker.ports import PortPool
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
@@ -96,7 +97,7 @@ class BrokerService:
             return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
         role = application.request.role
         pool, wanted = self._host.pool(tester), tester.ports(spec, role)
-        own_port = self._host.take_ports(pool, wanted, spec.address(role)) if wanted else 0
+        own_port = self._take_ports(pool, wanted, spec, role) if wanted else 0
         if own_port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
         placed = self._place(application, spec, tester, None, moment)
@@ -116,6 +117,10 @@ class BrokerService:
         if role is Role.CLIENT:
             booking.port = application.request.tool_port or tester.default_port
         return self._granted(application, booking)
+
+    def _take_ports(self, pool: PortPool, count: int, spec: TestSpec, role: Role) -> int | None:
+        tcp_alone = spec.kind is Kind.THROUGHPUT and not spec.udp
+        return self._host.take_ports(pool, count, spec.address(role), datagrams=not tcp_alone)
 
     def move(self, booking: Booking, application: Application) -> Booking | Refusal:
         """An update; where it is refused the old place is lost, as clients expect of C."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -22,12 +22,12 @@ from bwctl.net.clock import IClock
 from bwctl.net.hooks import HookRunner
 from bwctl.net.once import Once
 from bwctl.net.plugged import Plugged
-from bwctl.net.portcheck import take_free
+from bwctl.net.portcheck import TakePorts, take_free
 from bwctl.net.process import MAX_OUTPUT
 from bwctl.net.quotas import Quotas
 from bwctl.net.readings import Readings
 from bwctl.net.timers import Timers
-from bwctl.values import IPAddress, NTPTime, ToolID
+from bwctl.values import NTPTime, ToolID
 from bwctl.wire.fields import ALL_MODES, Mode
 
 TEST_PORTS = (5202, 5900)  # C's default range, shared by all testers without one of their own
@@ -57,7 +57,7 @@ class Host:
     cpus: Mapping[str, str] = field(default_factory=dict)  # by tester
     ports: Mapping[str, PortPool] = field(default_factory=dict)  # by tester; else test_ports
     test_ports: PortPool = field(default_factory=lambda: PortPool(*TEST_PORTS, Random()))  # noqa: S311
-    take_ports: Callable[[PortPool, int, IPAddress], int | None] = take_free
+    take_ports: TakePorts = take_free
     peer_ports: Sequence[int] = ()
     started: NTPTime = NTPTime(0)
     max_connections: int = 1000

@@ -105,6 +105,6 @@ class SimulatedDaemon:
         return [f"{count} {what}" for what, count in counts.items() if count]
 
 
-def _take_ports(pool: PortPool, count: int, address: IPAddress) -> int | None:
+def _take_ports(pool: PortPool, count: int, address: IPAddress, *, datagrams: bool) -> int | None:
     """Nobody else is there who could hold a port."""
     return pool.take(count)

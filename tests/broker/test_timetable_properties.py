@@ -189,4 +189,5 @@ class TimetablePropertyTests(SynchronousTestCase):
         self.assertEqual(timetable._twins, {})
         self.assertEqual(timetable._load._edges, [])
         for obstacles in timetable._avoided.values():
-            self.assertEqual((len(obstacles.wide), len(obstacles._narrow)), (0, 0))
+            left = len(obstacles.wide), len(obstacles._narrow), len(obstacles._late)
+            self.assertEqual(left, (0, 0, 0))

@@ -43,9 +43,11 @@ class PortCheckTests(SynchronousTestCase):
         if kind == socket.SOCK_STREAM:
             one.listen()
 
-    def taken(self, pool: PortPool, count: int = 1, address: str = ADDRESS) -> int | None:
+    def taken(
+        self, pool: PortPool, count: int = 1, address: str = ADDRESS, *, datagrams: bool = True
+    ) -> int | None:
         """Offset of the port that is taken."""
-        port = take_free(pool, count, ip_address(address))
+        port = take_free(pool, count, ip_address(address), datagrams=datagrams)
         return None if port is None else port - self.block.first
 
     def test_passed_over(self) -> None:
@@ -61,6 +63,12 @@ class PortCheckTests(SynchronousTestCase):
         self.assertEqual(pool.in_use, 2)
         self.stack.close()
         self.assertEqual(self.taken(pool), 0)
+
+    def test_streams_only(self) -> None:
+        """Where a tester uses no UDP, it does not matter who holds a port of that."""
+        self.hold(0)
+        self.hold(1, kind=socket.SOCK_DGRAM)
+        self.assertEqual(self.taken(self.pool(3), datagrams=False), 1)
 
     def test_other_address(self) -> None:
         """What another address of this host holds is free here; a foreign one tells nothing."""
