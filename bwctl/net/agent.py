@@ -7,7 +7,6 @@ its results, then the other end's agent gets them. Source: wire.md 6; testers.md
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred, race, succeed
@@ -16,7 +15,7 @@ from twisted.logger import Logger
 from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType, BWCTLError
 from bwctl.net.clock import IClock
-from bwctl.net.kept import shortened
+from bwctl.net.judgement import Cause, Course, has_results, words
 from bwctl.net.link import PeerLink
 from bwctl.net.listening import is_listening
 from bwctl.net.meeting import Meeting
@@ -26,30 +25,19 @@ from bwctl.net.process import Ended, TesterProcess
 from bwctl.net.readings import Readings
 from bwctl.net.slottime import SlotTime
 from bwctl.net.timers import Timer, Timers
+from bwctl.net.transcript import Transcript
 from bwctl.values import Kind, NTPTime, Report, Role, seconds, ticks
 
 RESULTS_TIMEOUT_S = 60.0  # for the other end's results, as in C
 _POLL_S = 0.02  # between looks for a listening tester
 _UNSEEN_S = 0.3  # where the system does not tell who listens
 _DRAIN_S = 0.3  # for a server that never ends by itself, after its client has
-_PEER_LOST = "the connection to the other end's daemon was lost"
-_OUTLASTED = "local tool did not end when the other end's had and was killed"
 
 
 class TestFailure(BWCTLError):
     """The test cannot go on; the text says why."""
 
     __test__ = False
-
-
-class Cause(Enum):
-    """Why a tester was ended by us; the text goes into the results."""
-
-    HARD_END = "local tool did not complete in allocated time frame and was killed"
-    PEER_STOPPED = "remote peer cancelled test"
-    STOPPED = "the control client stopped the test"
-    GONE = "the control connection was lost"
-    NO_PEER = "the other end never came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +82,7 @@ class PeerAgent:
         self.time = SlotTime(timers)
         self._settled = False
         self._look: Timer | None = None
-        self._notes = bytearray()
-        self._reason = ""
-        self._head = bytearray()
+        self._transcript = Transcript(plan, clock)
 
     # -- commands --------------------------------------------------------------------------------
 
@@ -153,7 +139,7 @@ class PeerAgent:
         try:
             outcome = await self._attempt()
         except TestFailure as failure:
-            self._blame(str(failure))
+            self._transcript.blame(str(failure))
             given_up = self._quit.value in (Cause.STOPPED, Cause.GONE, Cause.PEER_STOPPED)
             outcome = self._outcome(AcceptType.REJECT if given_up else AcceptType.FAILURE, b"")
         finally:
@@ -168,17 +154,16 @@ class PeerAgent:
         await self._trade(link)
 
     async def _attempt(self) -> Outcome:
-        self._say("start_endpoint", self._stamp())
-        self._say_addresses("run_endpoint")
+        self._transcript.stamp("start_endpoint")
+        self._transcript.addresses("run_endpoint")
         await self._meet()
         command = self.plan.command
         if command is None:
-            return self._judge(await self._sit_out(), self.time.now(), None)
+            return await self._judged(await self._sit_out(), read=False)
         await self._await_start()
         ended = await self._test(command)
-        self._say("stop_tool", self._stamp(), self._notes)
-        now = self.time.now()
-        return self._judge(ended, now, await self._read(ended.output))
+        self._transcript.stamp("stop_tool", below=True)
+        return await self._judged(ended, read=True)
 
     async def _meet(self) -> None:
         """Until somebody is at the other end of the peer connection."""
@@ -230,21 +215,10 @@ class PeerAgent:
         self._ended = self._clock.mono()
         return ended
 
-    async def _read(self, output: bytes) -> Report | None:
-        """What our tester's output says, where that is of interest to this end."""
-        plan = self.plan
-        if plan.spec.kind is not Kind.THROUGHPUT and not self._has_results:
-            return None
-        return await self._readings.whole(plan.tester, output, plan.spec, plan.role)
-
-    @property
-    def _has_results(self) -> bool:
-        return self.plan.tester.results_role(self.plan.spec) is self.plan.role
-
     async def _sit_out(self) -> Ended:
         """This end has nothing to run: the other end's tester needs none here (wire.md 6.7)."""
         plan = self.plan
-        self._note(f"nothing to exec for {plan.tester.name} {plan.role.value}")
+        self._transcript.note(f"nothing to exec for {plan.tester.name} {plan.role.value}")
         self._idle = True
         self._meeting.tell_ready()
         over: Once[None] = Once()
@@ -259,12 +233,12 @@ class PeerAgent:
         process = TesterProcess(
             self._timers, stop_signals=plan.tester.stop_signals, max_output=plan.max_output
         )
-        self._say("exec_line", " ".join(command))
-        self._say("run_tool: tester", plan.tester.name)
+        self._transcript.say("exec_line", " ".join(command))
+        self._transcript.say("run_tool: tester", plan.tester.name)
         if plan.version:
-            self._say("run_tool: version", plan.version)
-        self._say_addresses("run_tool")
-        self._say("start_tool", self._stamp())
+            self._transcript.say("run_tool: version", plan.version)
+        self._transcript.addresses("run_tool")
+        self._transcript.stamp("start_tool")
         try:
             process.start(
                 self._reactor,
@@ -306,76 +280,44 @@ class PeerAgent:
 
     # -- what it comes to ------------------------------------------------------------------------
 
-    def _judge(self, ended: Ended, now: NTPTime, report: Report | None) -> Outcome:
-        """How it went, with a tester that ended now and wrote this."""
-        early = now < self.plan.nominal_end
-        cause = self._cause(early) if ended.stopped else None
-        if not (ended.stopped or self._idle) and now < self.plan.start:
-            self._blame(f"local tool ended before the test, with status={_status(ended)}")
-            return self._outcome(AcceptType.FAILURE, ended.output, report)
-        quiet = cause is Cause.PEER_STOPPED and (not early or self._was_due(cause, early))
-        if cause is not None and not quiet:
-            self._blame(self._why(cause))
-        elif quiet and self._peer_did_well and not self._was_due(cause, early):
-            self._blame(_OUTLASTED)
-        elif not ended.stopped and not ended.clean:
-            when = "before expected " if early else ""
-            self._blame(f"local tool exited {when}with status={_status(ended)}")
-        return self._outcome(self._accept(ended, cause, early, report), ended.output, report)
+    async def _judged(self, ended: Ended, *, read: bool) -> Outcome:
+        """What this end comes to, with a tester that has ended now."""
+        now = self.time.now()
+        report = await self._read(ended.output) if read else None
+        course = Course(
+            plan=self.plan,
+            ended=ended,
+            now=now,
+            quit=self._quit.value,
+            told=self._meeting.ended.value,
+            idle=self._idle,
+            report=report,
+        )
+        for complaint in course.complaints:
+            self._transcript.blame(complaint)
+        return self._outcome(course.status, ended.output, report)
 
-    def _accept(
-        self, ended: Ended, cause: Cause | None, early: bool, report: Report | None
-    ) -> AcceptType:
-        """Source: wire.md 6.6, with a truth that C does not tell."""
+    async def _read(self, output: bytes) -> Report | None:
+        """What our tester's output says, where that is of interest to this end."""
         plan = self.plan
-        in_order = self._was_due(cause, early)
-        if ended.stopped and not in_order:
-            return AcceptType.REJECT
-        if not ended.clean and not in_order:
-            return AcceptType.FAILURE
-        if self._has_results and not self._idle:
-            error = report.error if report is not None else "its output cannot be read"
-            if error is not None:
-                self._blame(f"{plan.tester.name}: {error}")
-                return AcceptType.FAILURE
-        return AcceptType.ACCEPT
-
-    def _cause(self, early: bool) -> Cause | None:
-        """Why our tester was stopped: the other end, if it has none, only tells that time is up."""
-        time_is_up = not early and self.plan.other_is_idle
-        if self._quit.value is Cause.PEER_STOPPED and time_is_up:
-            return Cause.HARD_END
-        return self._quit.value
-
-    def _was_due(self, cause: Cause | None, early: bool) -> bool:
-        """Whether it is in order that we had to stop the tester."""
-        plan = self.plan
-        if cause is Cause.HARD_END:  # what a trace has found by then is its result
-            return plan.spec.kind is Kind.TRACE
-        if cause is not Cause.PEER_STOPPED or plan.role is not Role.SERVER:
-            return False
-        return not plan.tester.server_ends_itself and (self._peer_did_well or not early)
-
-    @property
-    def _peer_did_well(self) -> bool:
-        """Whether the other end has said so."""
-        told = self._meeting.ended.value
-        return told is not None and told.accept is AcceptType.ACCEPT
+        if plan.spec.kind is not Kind.THROUGHPUT and not has_results(plan):
+            return None
+        return await self._readings.whole(plan.tester, output, plan.spec, plan.role)
 
     def _outcome(self, status: AcceptType, output: bytes, report: Report | None = None) -> Outcome:
-        self._say("stop_endpoint", self._stamp(), self._notes)
-        if output and not output.endswith(b"\n"):
-            output += b"\n"
-        room = max(0, self.plan.max_output - len(self._head) - len(self._notes))
-        output = shortened(output, room, self.plan.max_output)
-        text = bytes(self._head) + output + bytes(self._notes)
+        self._transcript.stamp("stop_endpoint", below=True)
+        text = self._transcript.around(output)
         return Outcome(status, text, report, self._explain(status))
 
     def _explain(self, status: AcceptType) -> str:
         """Why a test did not end well; a cause may have gone without a note in the results."""
-        if status is AcceptType.ACCEPT:
-            return ""
-        return self._reason or (self._why(self._quit.value) if self._quit.value else "")
+        return "" if status is AcceptType.ACCEPT else self._transcript.reason or self._why
+
+    @property
+    def _why(self) -> str:
+        """What has ended the test, if anything did."""
+        cause = self._quit.value
+        return words(cause, self._meeting.ended.value) if cause is not None else ""
 
     async def _trade(self, link: PeerLink | None) -> None:
         """Wait for the other end's results; ours are on their way."""
@@ -401,35 +343,7 @@ class PeerAgent:
     def _go_on(self) -> None:
         """Raises TestFailure if the test is ended."""
         if self._quit.fired:
-            raise TestFailure(self._why(self._quit.value) if self._quit.value else "")
-
-    def _why(self, cause: Cause) -> str:
-        """Its words; who goes without a word has not cancelled anything."""
-        silent = self._meeting.ended.value is None
-        return _PEER_LOST if cause is Cause.PEER_STOPPED and silent else cause.value
-
-    def _blame(self, text: str) -> None:
-        """A note that says why the test does not end well, if it does not."""
-        self._reason = text
-        self._note(text)
-
-    def _note(self, text: str) -> None:
-        self._notes += f"bwctl: {text}\n".encode()
-
-    def _say_addresses(self, name: str) -> None:
-        spec = self.plan.spec
-        self._say(f"{name}: receiver", str(spec.address(spec.sender.other)))
-        self._say(f"{name}: sender", str(spec.address(spec.sender)))
-
-    def _say(self, name: str, value: str, where: bytearray | None = None) -> None:
-        """A line of the kind that verbose tests have."""
-        if self.plan.spec.verbose:
-            target = self._head if where is None else where
-            target += f"bwctl: {name}: {value}\n".encode()
-
-    def _stamp(self) -> str:
-        """Seconds since 1900, six decimals, as C prints them."""
-        return f"{seconds(self._clock.now()):.6f}"
+            raise TestFailure(self._why)
 
     def _broken(self, failure: Any) -> None:
         """A defect of ours: nothing of the test may be left behind all the same."""
@@ -448,7 +362,3 @@ class PeerAgent:
 def _first(*awaited: Deferred[Any]) -> Deferred[tuple[int, Any]]:
     """Number and result of the first that fires; the others are cancelled."""
     return race(awaited)
-
-
-def _status(ended: Ended) -> int:
-    return ended.exit_status if ended.exit_status is not None else 128 + (ended.signal or 0)

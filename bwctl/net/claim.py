@@ -11,23 +11,12 @@ from bwctl.limits.addresses import unmapped
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.places import Asker
 from bwctl.limits.quota import requester
+from bwctl.net.admission import class_of
 from bwctl.net.broker import Booking, BrokerService, Refusal
 from bwctl.net.host import Host
-from bwctl.net.plugged import PluginFailure
 from bwctl.net.rules import Application
 from bwctl.values import SID, SID_SIZE, Role
 from bwctl.wire.request import TestRequest
-
-
-def class_of(host: Host, facts: ClientFacts) -> LimitClass | None:
-    """A client's class, by the limits of this moment: they may have been read anew.
-
-    None if a plugged-in policy fails.
-    """
-    try:
-        return host.classify(facts)
-    except PluginFailure:
-        return None
 
 
 class Claim:

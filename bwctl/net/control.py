@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
-from hmac import compare_digest
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
@@ -19,17 +18,26 @@ from bwctl.control.server import ServerSession
 from bwctl.control.session import Stopped
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ClientFacts
-from bwctl.limits import policy
 from bwctl.limits.addresses import plain_address
 from bwctl.limits.keys import Key
+from bwctl.net.admission import (
+    Admitted,
+    Visitor,
+    class_of,
+    modes_for,
+    why_no_longer,
+    why_not_in_class,
+    why_not_open,
+    why_not_verified,
+)
 from bwctl.net.agent import Outcome, PeerAgent
 from bwctl.net.broker import Booking, BrokerService, Refusal
 from bwctl.net.carrier import Carrier
-from bwctl.net.claim import Claim, class_of
+from bwctl.net.claim import Claim
 from bwctl.net.connections import Connections
+from bwctl.net.ended import ended_test
 from bwctl.net.ends import NoPeerAgent, PeerWay, make_agent
 from bwctl.net.eventlog import EventLog
-from bwctl.net.hook_input import HookEvent
 from bwctl.net.host import Host
 from bwctl.net.names import peer_names
 from bwctl.net.once import Once
@@ -51,16 +59,13 @@ class ControlProtocol(Carrier):
         super().__init__(host, peer)
         self._book = book
         self._broker = broker
-        self._names: Sequence[str] = ()  # of the client's certificate
-        self._user: str | None = None
-        self._facts: ClientFacts | None = None  # once it is known who the client is
+        self._visitor = Visitor(peer)
+        self._admitted: Admitted | None = None  # once it was let in
         self._offered = Mode.NONE
-        self._mode = Mode.OPEN
         self._rtt = 0.0
         self._greeted_at = 0.0
         self._agent: PeerAgent | None = None
         self._key: Deferred[Key | None] | None = None
-        self._shown: Key | None = None  # the key with which it was let in
         self._revoked = ""  # why the client has to go once its test is over
         self._lost = False
         self._gone: Once[None] | None = None  # if somebody asked
@@ -86,18 +91,19 @@ class ControlProtocol(Carrier):
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""
-        self._names = peer_names(self.transport)
+        self._visitor = Visitor(self._peer, tuple(peer_names(self.transport)))
         self._greet()
 
     def _greet(self) -> None:
         host = self._host
-        modes = self._offered = Mode.NONE if self._too_many else self._modes_now()
+        modes = Mode.NONE if self._too_many else modes_for(host, self._visitor)
+        self._offered = modes
         self._session = ServerSession(modes, max_result=MAX_CLIENT_RESULT)
         self._greeted_at = host.clock.mono()
         self.transport.write(self._session.greet())
         if not modes:
-            reason = self._too_many or f"no service for this address: {self._why_not_open()}"
-            self._close(reason, "control.no_service")
+            why = f"no service for this address: {why_not_open(host, self._visitor)}"
+            self._close(self._too_many or why, "control.no_service")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whatever the client held is free again."""
@@ -160,7 +166,6 @@ class ControlProtocol(Carrier):
 
     def _on_greeted(self, event: asked.ClientGreeted) -> None:
         self._rtt = self._host.clock.mono() - self._greeted_at
-        self._mode = event.mode
         if self._host.probed.fired and (event.mode is Mode.OPEN or self._host.has_keys):
             key = None if event.mode is Mode.OPEN else self._host.keys.find(event.user)
             self._admit(key, event)  # nothing to wait for, as nearly always
@@ -181,30 +186,28 @@ class ControlProtocol(Carrier):
         """Let the client in or turn it away, once it is known which testers there are."""
         if self._lost or self._closing:
             return
+        visitor, mode = self._visitor, event.mode
         if not self._session.verify(key):
-            self._turn_away(event, self._why_not_verified(event, key))
+            why = why_not_verified(self._host, visitor, mode, key, offered=self._offered)
+            self._turn_away(event, why)
             return
-        self._user = event.user if event.mode is not Mode.OPEN else None
-        self._shown = key
-        self._facts = ClientFacts(
-            address=self._peer, user=self._user, certificate_names=tuple(self._names)
-        )
-        limit_class = class_of(self._host, self._facts)
+        user = event.user if mode is not Mode.OPEN else None
+        facts = ClientFacts(address=self._peer, user=user, certificate_names=tuple(visitor.names))
+        limit_class = class_of(self._host, facts)
         if limit_class is None:
             self._turn_away(event, "the policy failed")
             return
-        # A policy's class may forbid the mode that the limits, by address alone, allowed.
-        denials = policy.open_mode_denials(limit_class) if event.mode is Mode.OPEN else []
-        reason = "; ".join(map(str, denials)) or self._book.enter_class(self, limit_class)
-        if reason:
-            self._turn_away(event, reason)
+        why = why_not_in_class(limit_class, mode) or self._book.enter_class(self, limit_class)
+        if why:
+            self._turn_away(event, why)
             return
+        self._admitted = Admitted(facts, mode, key)
         self.log.info(
             "{peer} connected, user {user}, class {limit_class}, mode {mode}",
             peer=self._peer,
-            user=self._user or next(iter(self._names), "-"),
+            user=user or next(iter(visitor.names), "-"),
             limit_class=limit_class.name,
-            mode=event.mode.name,
+            mode=mode.name,
             event="control.opened",
         )
         self.transport.write(self._session.open(self._host.tools, self._host.started))
@@ -213,7 +216,7 @@ class ControlProtocol(Carrier):
     def recheck(self) -> None:
         """Limits, keys and modes are new: who would not be let in now has to go.
 
-        A test that runs may come to its end. A site's own key store is asked at the beginning only.
+        A test that runs may come to its end.
         """
         reason = "" if self._lost or self._closing else self._why_no_longer()
         if not reason:
@@ -226,39 +229,10 @@ class ControlProtocol(Carrier):
             self._agent.stop()
 
     def _why_no_longer(self) -> str:
-        if self._facts is None:
-            gone = self._offered & ~self._modes_now()
-            return "a mode of its greeting is no longer offered" if gone else ""
-        if not self._mode & self._host.modes:
-            return f"the mode {self._mode.name} is no longer offered"
-        if self._mode is Mode.OPEN:
-            limit_class = class_of(self._host, self._facts)
-            denials = policy.open_mode_denials(limit_class) if limit_class is not None else []
-            return "; ".join(map(str, denials))
-        if self._host.plugged.key_store is not None:
-            return ""
-        key = self._host.keys.find(self._user or "")
-        same = key is not None and compare_digest(key, self._shown or b"")
-        return "" if same else f"the key of {self._user} is no longer in force"
-
-    def _modes_now(self) -> Mode:
-        host = self._host
-        return Mode(policy.offered_modes(host.limits, self._peer, host.modes, self._names))
-
-    def _why_not_verified(self, event: asked.ClientGreeted, key: Key | None) -> str:
-        """For the log alone: the client is told nothing."""
-        if event.mode & self._offered:
-            return "unknown user" if key is None else "wrong key"
-        why = f" ({self._why_not_open()})" if event.mode is Mode.OPEN else ""
-        return f"the mode was not offered{why}"
-
-    def _why_not_open(self) -> str:
-        """Whether the configuration or the class of certificate or address leaves it out."""
-        host = self._host
-        if not host.modes & Mode.OPEN:
-            return "auth_mode has no O"
-        limit_class = policy.classify(host.limits, self._peer, names=self._names)
-        return "; ".join(map(str, policy.open_mode_denials(limit_class)))
+        if self._admitted is not None:
+            return why_no_longer(self._host, self._admitted)
+        gone = self._offered & ~modes_for(self._host, self._visitor)
+        return "a mode of its greeting is no longer offered" if gone else ""
 
     def _broken(self, failure: Failure) -> None:
         """A defect of ours: it costs this connection, and is logged with its traceback."""
@@ -296,10 +270,10 @@ class ControlProtocol(Carrier):
     @cached_property
     def _claim(self) -> Claim:
         """Made when the first request comes, as an idle client never asks."""
-        assert self._facts is not None  # since it was let in
+        assert self._admitted is not None  # since it asks
         ours = getattr(self.transport.getHost(), "host", None)
         local = ours is None or self._peer == plain_address(ours)
-        return Claim(self._host, self._broker, self._facts, local=local, rtt=self._rtt)
+        return Claim(self._host, self._broker, self._admitted.facts, local=local, rtt=self._rtt)
 
     def _on_cancel(self, event: asked.CancelAsked) -> None:
         self._arm(self._host.control_timeout)
@@ -351,7 +325,8 @@ class ControlProtocol(Carrier):
 
         The session id travels inside TLS then, so only both ends' daemons can know it.
         """
-        return Mode.ENCRYPTED if ISSLTransport.providedBy(self.transport) else self._mode
+        assert self._admitted is not None  # since it asks
+        return Mode.ENCRYPTED if ISSLTransport.providedBy(self.transport) else self._admitted.mode
 
     def _refuse_start(self, reason: str) -> None:
         self.log.warn("{peer}: {reason}", peer=self._peer, reason=reason, event="test.refused")
@@ -392,28 +367,14 @@ class ControlProtocol(Carrier):
 
     def _tell_hooks(self, theirs: Stopped | None, agent: PeerAgent, booking: Booking) -> None:
         """Both ends are done; one that never came to its tester is no test (daemon.md 1.8)."""
-        ours, reservation = agent.finished.value, booking.reservation
+        ours = agent.finished.value
         if ours is None or not agent.ran:
             return
         if theirs is not None:
             self._broker.measure_theirs(booking, theirs.output)
         self._broker.estimate(booking, ours.report, agent.ran_s)
-        event = HookEvent(
-            spec=booking.spec,
-            role=reservation.role,
-            sid=booking.sid,
-            user=self._user,
-            limit_class=booking.limit_class.name,
-            client=self._peer,
-            start=reservation.start,
-            end=reservation.end,
-            output=ours.output,
-            status=ours.status,
-            other_output=theirs.output if theirs is not None else None,
-            other_status=theirs.accept if theirs is not None else None,
-            tester=booking.tester.name,
-            tester_version=self._host.versions.get(booking.tester.name),
-        )
+        assert self._admitted is not None  # since it had a test
+        event = ended_test(self._host, booking, self._admitted.facts, ours, theirs)
         if self._host.hooks is not None:
             self._host.hooks.submit(event)
         self._host.plugged.tell(event, booking.tester, self._host.readings)

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.daemon.selfcheck import INTERVAL_S, SelfCheck
 from bwctl.interfaces import ClientFacts
+from bwctl.net.admission import Admitted
 from bwctl.net.broker import Booking
 from bwctl.net.connections import _place_of
 from bwctl.net.control import ControlProtocol
@@ -21,6 +22,7 @@ from bwctl.net.invariants import AgentState, Snapshot, leftovers, violations
 from bwctl.net.once import Once
 from bwctl.net.snapshot import snapshot
 from bwctl.values import NTPTime, ticks
+from bwctl.wire.fields import Mode
 from tests.support.clocks import FakeClock
 from tests.support.inmemory import PEER, book, make_host
 
@@ -41,7 +43,8 @@ class InvariantTests(SynchronousTestCase):
         connection = self.factory.buildProtocol(None)
         transport: Any = StringTransport()
         connection.makeConnection(transport)
-        connection._facts = ClientFacts(address=connection.peer, user=None, certificate_names=())
+        facts = ClientFacts(address=connection.peer, user=None, certificate_names=())
+        connection._admitted = Admitted(facts, Mode.OPEN, None)
         return connection
 
     def book(self, number: int = 1) -> Booking:
