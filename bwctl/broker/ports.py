@@ -21,6 +21,7 @@ class PortPool:
         self.low = low
         self.high = high
         self._marks = bytearray(self.size)  # 1: in use
+        self._unused: list[int] = []  # places given back as they were; the next to be given out
         self._next = random.randrange(self.size)
 
     @property
@@ -46,6 +47,11 @@ class PortPool:
         """
         if count < 1:
             raise ValueError(f"{count} ports")
+        while count == 1 and self._unused:
+            place = self._unused.pop()
+            if not self._marks[place]:
+                self._marks[place] = 1
+                return self.low + place
         first = self._marks.find(bytes(count), self._next)
         if first < 0:
             first = self._marks.find(bytes(count))
@@ -55,11 +61,18 @@ class PortPool:
         self._next = (first + count) % self.size
         return self.low + first
 
-    def release(self, port: int, count: int = 1) -> bool:
-        """Free ports that were taken together; False, and nothing freed, if one was not taken."""
+    def release(self, port: int, count: int = 1, *, unused: bool = False) -> bool:
+        """Free ports that were taken together; False, and nothing freed, if one was not taken.
+
+        Args:
+            unused: no tester has had them. A single one need not wait for its turn: nothing on its
+                way from an earlier test can arrive there.
+        """
         first = port - self.low
         taken = b"\1" * count
         if first < 0 or count < 1 or self._marks[first : first + count] != taken:
             return False
         self._marks[first : first + count] = bytes(count)
+        if unused and count == 1:
+            self._unused.append(first)
         return True

@@ -49,6 +49,11 @@ class Session:
             raise RemoteProtocolError("octets without end that make no message")
 
     @property
+    def has_octets(self) -> bool:
+        """Whether anything has come that no event has told yet."""
+        return bool(self._raw or self._plain)
+
+    @property
     def _own_stop(self) -> Message:
         return Message.SERVER_STOP if self._as_server else Message.CLIENT_STOP
 

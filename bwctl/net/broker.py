@@ -102,7 +102,7 @@ class BrokerService:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
         placed = self._place(application, spec, tester, None, moment)
         if isinstance(placed, Refusal):
-            pool.release(own_port, wanted)
+            pool.release(own_port, wanted, unused=True)
             return self._refused(application, placed)
         booking = Booking(
             spec=spec,
@@ -264,11 +264,12 @@ class BrokerService:
             return
         booking.released = True
         self._disarm(booking)
-        self.confirmed.discard(booking.reservation)
+        unused = not self.confirmed.discard(booking.reservation)
         self._host.broker.release(booking.reservation)
         self._host.quotas.ledger.let_go(booking.holding)
         if booking.pooled:
-            self._host.pool(booking.tester).release(booking.own_port, booking.pooled)
+            pool = self._host.pool(booking.tester)
+            pool.release(booking.own_port, booking.pooled, unused=unused)
         self.log.debug("reservation released", sid=booking.sid.hex(), event="reservation.released")
 
     def _expire(self, booking: Booking) -> None:

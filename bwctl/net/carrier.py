@@ -72,7 +72,7 @@ class Carrier(Protocol):
         """Answer what has come, unless our answers are not read; then go on in another turn."""
         try:
             for _ in range(_EVENTS_PER_TURN):
-                waits = self._unread or self._closing
+                waits = self._unread or self._closing or not self._session.has_octets
                 event = None if waits else self._session.next_event()
                 if event is None:
                     return

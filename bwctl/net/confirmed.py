@@ -33,9 +33,9 @@ class Confirmed:
         """Its test will be made."""
         self._made[reservation] = self._apart()
 
-    def discard(self, reservation: Reservation) -> None:
-        """It is over, or never was."""
-        self._made.pop(reservation, None)
+    def discard(self, reservation: Reservation) -> bool:
+        """It is over, or never was; tell whether it was there."""
+        return self._made.pop(reservation, None) is not None
 
     def step(self, reservation: Reservation) -> int:
         """By how many ticks the clock was set since a reservation was confirmed."""

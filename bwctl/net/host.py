@@ -22,7 +22,7 @@ from bwctl.net.clock import IClock
 from bwctl.net.hooks import HookRunner
 from bwctl.net.once import Once
 from bwctl.net.plugged import Plugged
-from bwctl.net.portcheck import TakePorts, take_free
+from bwctl.net.portcheck import FreePorts, TakePorts
 from bwctl.net.process import MAX_OUTPUT
 from bwctl.net.quotas import Quotas
 from bwctl.net.readings import Readings
@@ -57,7 +57,7 @@ class Host:
     cpus: Mapping[str, str] = field(default_factory=dict)  # by tester
     ports: Mapping[str, PortPool] = field(default_factory=dict)  # by tester; else test_ports
     test_ports: PortPool = field(default_factory=lambda: PortPool(*TEST_PORTS, Random()))  # noqa: S311
-    take_ports: TakePorts = take_free
+    take_ports: TakePorts = field(default_factory=FreePorts)
     peer_ports: Sequence[int] = ()
     started: NTPTime = NTPTime(0)
     max_connections: int = 1000

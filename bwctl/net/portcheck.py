@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from bwctl.broker.ports import PortPool
 from bwctl.values import IPAddress
 
 _MOST_TRIES = 50  # a range of which so many are in use is not ours
+_FRESH_S = 1.0  # a port that was free so lately counts as free: the test is further away than that
+_MOST_KNOWN = 1024
 _STREAMS = (socket.SOCK_STREAM,)
 _BOTH = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 
@@ -23,40 +26,59 @@ class TakePorts(Protocol):
     ) -> int | None: ...
 
 
-def take_free(
-    pool: PortPool, count: int, address: IPAddress, *, datagrams: bool = True
-) -> int | None:
-    """Mark neighbouring ports of a pool that nobody holds now; the first one, None without any.
+class FreePorts:
+    """Takes ports that nobody holds.
 
-    Ports of the pool that another program holds are passed over, and stay in the pool.
+    To look costs a socket for each port and protocol, as much as all the rest of a reservation; so
+    a port that comes and goes with reservations that are never used is not looked at each time.
 
     Args:
-        datagrams: the tester may use UDP too. Each protocol costs a look of its own.
+        now: seconds of a clock that is never set.
     """
-    host, kinds = str(address), _BOTH if datagrams else _STREAMS
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._known: dict[tuple[bytes, int, int, bool], float] = {}  # free: when that was seen
+
+    def __call__(
+        self, pool: PortPool, count: int, address: IPAddress, *, datagrams: bool
+    ) -> int | None:
+        """Mark neighbouring ports of a pool; the first one, None if no more are free.
+
+        Ports of the pool that another program holds are passed over, and stay in the pool.
+
+        Args:
+            datagrams: the tester may use UDP too. Each protocol costs a look of its own.
+        """
+        passed: list[int] = []
+        try:
+            for _ in range(_MOST_TRIES):
+                first = pool.take(count)
+                if first is None or self._are_free(address, first, count, datagrams):
+                    return first
+                passed.append(first)
+            return None
+        finally:
+            for port in passed:
+                pool.release(port, count)
+
+    def _are_free(self, address: IPAddress, first: int, count: int, datagrams: bool) -> bool:
+        key, now = (address.packed, first, count, datagrams), self._now()
+        seen = self._known.get(key)
+        if seen is not None and now - seen < _FRESH_S:
+            return True
+        if _is_any_held(address, range(first, first + count), _BOTH if datagrams else _STREAMS):
+            return False
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = now
+        return True
+
+
+def _is_any_held(address: IPAddress, ports: range, kinds: tuple[socket.SocketKind, ...]) -> bool:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    passed: list[int] = []
-    try:
-        for _ in range(_MOST_TRIES):
-            first = pool.take(count)
-            if first is None or not _are_held(family, kinds, host, range(first, first + count)):
-                return first
-            passed.append(first)
-        return None
-    finally:
-        for port in passed:
-            pool.release(port, count)
-
-
-def _are_held(
-    family: socket.AddressFamily, kinds: Sequence[socket.SocketKind], host: str, ports: range
-) -> bool:
-    """Whether any of some ports is held."""
-    for port in ports:
-        for kind in kinds:
-            if _is_held(family, kind, (host, port)):
-                return True
-    return False
+    host = str(address)
+    return any(_is_held(family, kind, (host, port)) for port in ports for kind in kinds)
 
 
 def _is_held(family: socket.AddressFamily, kind: socket.SocketKind, place: tuple[str, int]) -> bool:

@@ -47,6 +47,19 @@ class PortPoolTests(SynchronousTestCase):
         self.assertEqual(len(set(seen[:10])), 10)
         self.assertEqual(seen[:10], seen[10:])
 
+    def test_given_back_unused(self) -> None:
+        """A port that no tester has had is the next one, unless somebody has it by then."""
+        pool = PortPool(7000, 7003, Random(1))
+        first = pool.take() or 0
+        self.assertTrue(pool.release(first, unused=True))
+        self.assertEqual(pool.take(), first)
+        self.assertTrue(pool.release(first, unused=True))
+        pairs = {pool.take(2), pool.take(2)}
+        self.assertEqual(pairs, {7000, 7002})
+        self.assertIsNone(pool.take())
+        self.assertTrue(pool.release(7000, 2, unused=True))
+        self.assertIn(pool.take(), (7000, 7001))
+
     def test_neighbours(self) -> None:
         """Three neighbours never wrap from HIGH to LOW, and a range of three is enough once."""
         for seed in range(10):

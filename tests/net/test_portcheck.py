@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.broker.ports import PortPool
 from bwctl.errors import AcceptType
-from bwctl.net.portcheck import take_free
+from bwctl.net.portcheck import FreePorts
 from bwctl.values import Role, ToolID
 from tests.support.daemons import running, start_ours
 from tests.support.ports import take_block
@@ -27,6 +27,8 @@ class PortCheckTests(SynchronousTestCase):
         self.block = take_block()
         self.addCleanup(self.block.release)
         self.stack = ExitStack()
+        self.now = 0.0
+        self.take = FreePorts(lambda: self.now)
         self.addCleanup(self.stack.close)
 
     def pool(self, size: int) -> PortPool:
@@ -47,7 +49,7 @@ class PortCheckTests(SynchronousTestCase):
         self, pool: PortPool, count: int = 1, address: str = ADDRESS, *, datagrams: bool = True
     ) -> int | None:
         """Offset of the port that is taken."""
-        port = take_free(pool, count, ip_address(address), datagrams=datagrams)
+        port = self.take(pool, count, ip_address(address), datagrams=datagrams)
         return None if port is None else port - self.block.first
 
     def test_passed_over(self) -> None:
@@ -69,6 +71,18 @@ class PortCheckTests(SynchronousTestCase):
         self.hold(0)
         self.hold(1, kind=socket.SOCK_DGRAM)
         self.assertEqual(self.taken(self.pool(3), datagrams=False), 1)
+
+    def test_seen_a_moment_ago(self) -> None:
+        """What was free within the last second counts as free; later somebody looks again."""
+        pool = self.pool(3)
+        self.assertEqual(self.taken(pool), 0)
+        self.assertTrue(pool.release(self.block.first, unused=True))
+        self.hold(0)
+        self.now = 0.9
+        self.assertEqual(self.taken(pool), 0)
+        self.assertTrue(pool.release(self.block.first, unused=True))
+        self.now = 1.1
+        self.assertEqual(self.taken(pool), 1)
 
     def test_other_address(self) -> None:
         """What another address of this host holds is free here; a foreign one tells nothing."""
