@@ -70,20 +70,17 @@ def text_line(event: LogEvent, level: str, location: str = "", *, time: bool = T
     Args:
         time: whether to begin with the time; whoever takes the line may have its own.
     """
-    names = tuple(event)
-    if _has_secrets(names):
+    secret, further = _shape(event.get("log_format"), tuple(event))
+    if secret:
         event = _without_secrets(event)
-    further = _not_shown(event.get("log_format"), names)
-    pairs = [f"{name}={quoted(_shown(name, event[name]))}" for name in further]
-    words = [
-        timestamp(event.get("log_time", 0.0)) if time else "",
-        level,
-        clean(_name(event)),
-        location,
-        message(event),
-        *pairs,
-    ]
-    return "\n\t| ".join((" ".join(filter(None, words)), *_traceback(event)))
+    words = [level, clean(_name(event)), message(event)]
+    if location:
+        words.insert(2, location)
+    if time:
+        words.insert(0, timestamp(event.get("log_time", 0.0)))
+    words += [f"{name}={quoted(_shown(name, event[name]))}" for name in further]
+    line = " ".join(filter(None, words))
+    return line if "log_failure" not in event else "\n\t| ".join((line, *_traceback(event)))
 
 
 def json_line(event: LogEvent, level: str, location: str = "") -> str:
@@ -158,15 +155,11 @@ def _field_names(names: tuple[str, ...]) -> list[str]:
 
 
 @lru_cache(maxsize=256)  # events are many, and of few kinds
-def _not_shown(format_: object, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The fields that a message does not show already."""
+def _shape(format_: object, names: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:
+    """Of an event with such fields: whether any is secret, and which the message does not show."""
     shown = _fields_of(format_)
-    return tuple(name for name in _field_names(names) if name not in shown)
-
-
-@lru_cache(maxsize=256)
-def _has_secrets(names: tuple[str, ...]) -> bool:
-    return any(map(_is_secret, names))
+    further = tuple(name for name in _field_names(names) if name not in shown)
+    return any(map(_is_secret, names)), further
 
 
 @lru_cache(maxsize=256)

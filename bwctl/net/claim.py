@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -13,6 +12,7 @@ from bwctl.limits.places import Asker
 from bwctl.limits.quota import requester
 from bwctl.net.admission import class_of
 from bwctl.net.broker import Booking, BrokerService, Refusal
+from bwctl.net.entropy import entropy
 from bwctl.net.host import Host
 from bwctl.net.rules import Application
 from bwctl.values import SID, SID_SIZE, Role
@@ -36,7 +36,7 @@ class Claim:
         *,
         local: bool,
         rtt: float,
-        random: Callable[[int], bytes] = os.urandom,
+        random: Callable[[int], bytes] = entropy,
     ) -> None:
         self._host = host
         self._broker = broker
