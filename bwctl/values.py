@@ -115,6 +115,8 @@ class ToolID(IntFlag):
 class Kind(Enum):
     """What a test measures; decides which parameters it has and with what it may share time."""
 
+    __hash__ = object.__hash__  # by identity: Enum's own is a function in Python
+
     THROUGHPUT = "throughput"
     LATENCY = "latency"
     TRACE = "trace"
@@ -172,6 +174,8 @@ def tool_name(tool: ToolID) -> str:
 
 class Role(Enum):
     """The part that a test end plays in the tester: its server (listens) or its client."""
+
+    __hash__ = object.__hash__  # as that of Kind
 
     SERVER = "server"
     CLIENT = "client"

@@ -39,17 +39,16 @@ class Obstacles:
         """Enter the body [start, end) of a test with its padding."""
         self._late[key] = (start, end, fuzz)
         if len(self._late) > _MOST_LATE:
-            self._settle()
+            self._settle(next(iter(self._late)))
 
-    def _settle(self) -> None:
+    def _settle(self, key: int) -> None:
         """Put what came late into the trees."""
-        for key, (start, end, fuzz) in self._late.items():
-            if self._sum:
-                self.wide.insert(start - fuzz, end + fuzz, key)
-            else:
-                self.wide.insert(start, end, key)
-                self._narrow.insert(start - fuzz, end + fuzz, key)
-        self._late.clear()
+        start, end, fuzz = self._late.pop(key)
+        if self._sum:
+            self.wide.insert(start - fuzz, end + fuzz, key)
+        else:
+            self.wide.insert(start, end, key)
+            self._narrow.insert(start - fuzz, end + fuzz, key)
 
     def remove(self, start: int, fuzz: int, key: int) -> None:
         """Take out a test that was entered."""
@@ -63,8 +62,8 @@ class Obstacles:
 
     def first_fit(self, earliest: int, length: int, fuzz: int) -> int:
         """The first start from `earliest` on at which a test may run."""
-        if self._late:
-            self._settle()
+        for key in tuple(self._late):
+            self._settle(key)
         padded = length + 2 * fuzz
         start = self.wide.first_fit(earliest - fuzz, padded) + fuzz
         while True:
