@@ -70,24 +70,23 @@ class _Aged:
 class Held:
     """The reservations of one requester."""
 
-    __slots__ = ("_aged", "_tentative", "holdings", "total")
+    __slots__ = ("_aged", "_confirmed", "holdings", "total")
 
     def __init__(self) -> None:
         self.holdings: set[Holding] = set()
         self.total = Cost()  # of all
-        self._tentative = Cost()  # of those not confirmed
+        self._confirmed = Cost()  # of those that were confirmed
         self._aged: dict[float, _Aged] = {}  # by window
 
     def add(self, holding: Holding) -> None:
         """A reservation was booked."""
         self.holdings.add(holding)
         self.total = self.total.plus(holding.cost)
-        self._tentative = self._tentative.plus(holding.cost)
 
     def confirm(self, holding: Holding, now: float, windows: tuple[float, ...]) -> None:
         """It was confirmed; for the length of each window it is counted as used."""
         holding.confirmed = now
-        self._tentative = self._tentative.minus(holding.cost)
+        self._confirmed = self._confirmed.plus(holding.cost)
         for window_s in windows:
             self._aged.setdefault(window_s, _Aged(window_s)).add(holding, now)
 
@@ -96,12 +95,13 @@ class Held:
         self.holdings.remove(holding)
         self.total = self.total.minus(holding.cost)
         if holding.confirmed is None:
-            self._tentative = self._tentative.minus(holding.cost)
             return
+        self._confirmed = self._confirmed.minus(holding.cost)
         for aged in self._aged.values():
             aged.remove(holding)
 
     def taken(self, window_s: float, now: float) -> Cost:
         """What is held and not counted as used within a window that ends now."""
+        tentative = self.total.minus(self._confirmed)
         aged = self._aged.get(window_s)
-        return self._tentative if aged is None else self._tentative.plus(aged.total(now))
+        return tentative if aged is None else tentative.plus(aged.total(now))

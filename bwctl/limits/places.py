@@ -25,6 +25,11 @@ class Asker:
     address: IPAddress
     local: bool  # on the daemon's host: it could run testers itself
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether loopback is its own, too."""
+        return self.local or _sort(unmapped(self.address).packed) is _Sort.LOOPBACK
+
 
 def place_denials(spec: TestSpec, role: Role, asker: Asker) -> list[Denial]:
     """What forbids a test between two addresses in every class.
@@ -48,7 +53,7 @@ def _no_host(*addresses: IPAddress) -> Iterator[Denial]:
 
 
 def _loopback(ours: IPAddress, theirs: IPAddress, asker: Asker) -> Iterator[Denial]:
-    if asker.local or _sort(unmapped(asker.address).packed) is _Sort.LOOPBACK:
+    if asker.is_inside:
         return
     for address in (ours, theirs):
         if _sort(address.packed) is _Sort.LOOPBACK:

@@ -86,14 +86,26 @@ def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
     (see `bwctl.limits.counts`), quotas (see `bwctl.limits.quota`), and the start that the
     timetable finds (see `bwctl.limits.starts`).
     """
+    return [*check_test(limit_class, facts), *check_moment(limit_class, facts)]
+
+
+def check_moment(limit_class: LimitClass, facts: Facts) -> list[Denial]:
+    """Those of `check` that depend on clocks and on when the test is to be."""
     return [
         *_clock(facts),
+        *check_padding(limit_class, facts.fuzz),
+        *(check_notice(limit_class, facts.now, facts.start) if facts.start is not None else ()),
+        *(check_start(limit_class, facts.local_start) if facts.local_start else ()),
+    ]
+
+
+def check_test(limit_class: LimitClass, facts: Facts) -> list[Denial]:
+    """Those of `check` that depend on the test, its role and its client alone."""
+    return [
         *_upper_bounds(limit_class, facts),
         *_permissions(limit_class, facts),
         *_testers(limit_class, facts),
         *_first_ttl(limit_class, facts),
-        *(check_notice(limit_class, facts.now, facts.start) if facts.start is not None else ()),
-        *(check_start(limit_class, facts.local_start) if facts.local_start else ()),
     ]
 
 
@@ -156,7 +168,6 @@ def _tcp_rate(facts: Facts) -> int:
 
 _MEASURES: Final[Mapping[str, Callable[[Facts], int]]] = {
     "duration": lambda facts: facts.spec.seconds,
-    "max_time_error": lambda facts: whole_seconds(facts.fuzz),
     "bandwidth": _udp_rate,
     "rate_tcp": _tcp_rate,
     "max_streams": _streams,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 Hears = Callable[[Any, str], bool]  # (level, name of the event)
 
@@ -35,10 +35,22 @@ class EventLog(Logger):
         self.namespace = f"{owner.__module__}.{owner.__name__}"
         self.source = owner
 
+    def info(self, format: str | None = None, **fields: Any) -> None:
+        """As Twisted's, which hands on what it was given twice."""
+        if EventLog.hears(LogLevel.info, fields["event"]):
+            self._tell(LogLevel.info, format, fields)
+
+    def debug(self, format: str | None = None, **fields: Any) -> None:
+        """As `info`."""
+        if EventLog.hears(LogLevel.debug, fields["event"]):
+            self._tell(LogLevel.debug, format, fields)
+
     def emit(self, level: Any, format: str | None = None, **fields: Any) -> None:
         """Make an event and hand it on, if somebody hears it."""
-        if not EventLog.hears(level, fields["event"]):
-            return
+        if EventLog.hears(level, fields["event"]):
+            self._tell(level, format, fields)
+
+    def _tell(self, level: Any, format: str | None, fields: dict[str, Any]) -> None:
         fields.update(
             log_logger=self,
             log_level=level,

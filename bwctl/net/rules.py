@@ -10,11 +10,14 @@ from bwctl.control import timing
 from bwctl.limits import policy, starts
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.counts import pending_denials
+from bwctl.limits.denials import Denial
 from bwctl.limits.places import Asker, place_denials
 from bwctl.net.clock import local_time
 from bwctl.net.host import Host
-from bwctl.values import SID, NTPTime, TestSpec, ticks
+from bwctl.values import SID, NTPTime, Role, TestSpec, ticks
 from bwctl.wire.request import TestRequest
+
+_MOST_KNOWN = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class Rules:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._known: dict[tuple[object, ...], tuple[TestSpec, list[Denial]]] = {}
 
     def moment(self, application: Application) -> Moment:
         """The time, and the padding that the error of the clock makes now."""
@@ -69,8 +73,8 @@ class Rules:
             allow_unsync=host.allow_unsync,
         )
         denials = [
-            *policy.check(limit_class, facts),
-            *place_denials(spec, application.request.role, application.asker),
+            *self._against_test(application, facts),
+            *policy.check_moment(limit_class, facts),
             *pending_denials(limit_class, host.broker.count),
             *host.quotas.denials(limit_class, application.requester, spec),
         ]
@@ -78,6 +82,28 @@ class Rules:
         if reasons:  # alone it is the timetable's to say: its answer names a time
             reasons += self._too_far(application, facts.now, application.request.time)
         return reasons
+
+    def _against_test(self, application: Application, facts: policy.Facts) -> list[Denial]:
+        """What forbids a test whenever it is; worked out once for each that is asked for again."""
+        spec, asker = facts.spec, application.asker
+        key = (
+            id(spec),
+            application.limit_class,
+            facts.role is Role.SERVER,
+            asker.local,
+            asker.is_inside,
+            application.third_party,
+        )
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            denials = [
+                *policy.check_test(application.limit_class, facts),
+                *place_denials(spec, facts.role, asker),
+            ]
+            known = self._known[key] = (spec, denials)  # as long as it is kept its id is its own
+        return known[1]
 
     def against_move(self, application: Application, moment: Moment) -> list[str]:
         """Everything that forbids to move a reservation but the timetable."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from enum import IntFlag
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from bwctl.errors import AcceptType, RemoteProtocolError
@@ -49,6 +50,7 @@ def encode_error(error: ErrorEstimate) -> bytes:
     return bytes([(_SYNCHRONISED if error.synchronised else 0) | error.scale, error.multiplier])
 
 
+@lru_cache(maxsize=256)
 def decode_error(octets: bytes) -> ErrorEstimate:
     """An error estimate from two octets; a multiplier of 0 is a protocol error."""
     flags, multiplier = octets

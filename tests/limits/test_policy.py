@@ -253,12 +253,12 @@ class CheckTests(SynchronousTestCase):
             [
                 Denial("c1", "duration", "10", "30"),
                 Denial("c0", "duration", "20", "30"),
-                Denial("c1", "max_time_error", "2", "3"),
-                Denial("c0", "max_time_error", "2", "3"),
                 Denial("c1", "bandwidth", "1000000000", "2000000000"),
                 Denial("c0", "bandwidth", "1000000000", "2000000000"),
                 Denial("c1", "allow_udp", "off", "on"),
                 Denial("c0", "allow_udp", "off", "on"),
+                Denial("c1", "max_time_error", "2", "3"),
+                Denial("c0", "max_time_error", "2", "3"),
             ],
         )
 
