@@ -7,7 +7,7 @@ from functools import cached_property
 
 from bwctl.interfaces import ClientFacts, RequestFacts
 from bwctl.limits.addresses import unmapped
-from bwctl.limits.classes import LimitClass
+from bwctl.limits.classes import LimitClass, Limits
 from bwctl.limits.places import Asker
 from bwctl.limits.quota import requester
 from bwctl.net.admission import class_of
@@ -44,6 +44,7 @@ class Claim:
         self._asker = Asker(facts.address, local)
         self._rtt = rtt
         self._random = random
+        self._classified: tuple[Limits, LimitClass | None] | None = None  # the class by the limits
         self.booking: Booking | None = None  # what it holds, or has held until its time passed
 
     @cached_property
@@ -80,7 +81,7 @@ class Claim:
             self._broker.release(booking)
 
     def _application(self, request: TestRequest, sid: SID, *, moves: bool) -> Application:
-        limit_class = class_of(self._host, self._facts)
+        limit_class = self._class_now()
         objections: Sequence[str] = ()
         if limit_class is None:
             limit_class = self._host.limits.default  # for the log: the answer is no
@@ -98,6 +99,15 @@ class Claim:
             objections=objections,
             requester=self._requester,
         )
+
+    def _class_now(self) -> LimitClass | None:
+        """The client's class; a site's own policy is asked each time."""
+        limits = self._host.limits
+        if self._host.plugged.policy is not None:
+            return class_of(self._host, self._facts)
+        if self._classified is None or self._classified[0] is not limits:
+            self._classified = limits, class_of(self._host, self._facts)
+        return self._classified[1]
 
     def _objections(
         self, request: TestRequest, limit_class: LimitClass, moves: bool
