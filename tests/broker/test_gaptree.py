@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.broker.gaptree import GapTree
+from bwctl.broker.latetree import LateTree
 from tests.broker import QUIET
 
 Interval = tuple[int, int, int]
@@ -30,15 +33,17 @@ def naive_first_fit(held: list[Interval], earliest: int, length: int) -> int:
 
 
 class GapTreeTests(SynchronousTestCase):
+    make: ClassVar[type[GapTree]] = GapTree
+
     def test_empty(self) -> None:
         """In an empty tree everything fits where it is asked for."""
-        tree = GapTree()
+        tree = self.make()
         self.assertEqual(tree.first_fit(7, 1000), 7)
         self.assertEqual((len(tree), list(tree)), (0, []))
 
     def test_half_open(self) -> None:
         """Intervals may touch."""
-        tree = GapTree()
+        tree = self.make()
         tree.insert(10, 20)
         tree.insert(25, 30)
         self.assertEqual(tree.first_fit(0, 10), 0)
@@ -48,7 +53,7 @@ class GapTreeTests(SynchronousTestCase):
 
     def test_empty_interval(self) -> None:
         """An interval without length is a mistake of the caller and changes nothing."""
-        tree = GapTree()
+        tree = self.make()
         for end in (4, 5):
             with self.assertRaises(ValueError):
                 tree.insert(5, end)
@@ -56,7 +61,7 @@ class GapTreeTests(SynchronousTestCase):
 
     def test_same_start(self) -> None:
         """Intervals with one start are told apart by their keys."""
-        tree = GapTree()
+        tree = self.make()
         for key in (3, 1, 2):
             tree.insert(5, 5 + key, key)
         self.assertTrue(tree.remove(5, 3))
@@ -66,7 +71,7 @@ class GapTreeTests(SynchronousTestCase):
 
     def test_cover(self) -> None:
         """Gaps below a long interval do not count."""
-        tree = GapTree()
+        tree = self.make()
         for a in range(0, 100, 10):
             tree.insert(a, a + 1, 1)
         tree.insert(0, 95, 0)
@@ -75,7 +80,7 @@ class GapTreeTests(SynchronousTestCase):
 
     def test_many_in_order(self) -> None:
         """Ten thousand ascending intervals make no deep tree and nothing recurses."""
-        tree = GapTree()
+        tree = self.make()
         for a in range(0, 100_000, 10):
             tree.insert(a, a + 10)
         self.assertEqual(tree.first_fit(0, 1), 100_000)
@@ -92,7 +97,7 @@ class GapTreeTests(SynchronousTestCase):
         self, steps: list[tuple[bool, int, int, int]], earliest: int, length: int, seed: int
     ) -> None:
         """After any insertions and removals order and first fit are those of a plain list."""
-        tree, held = GapTree(seed), list[Interval]()
+        tree, held = self.make(seed), list[Interval]()
         for key, (insert, a, size, pick) in enumerate(steps):
             if insert or not held:
                 held.append((a, a + size, key))
@@ -105,3 +110,9 @@ class GapTreeTests(SynchronousTestCase):
             self.assertEqual(
                 tree.first_fit(earliest, length), naive_first_fit(held, earliest, length)
             )
+
+
+class LateTreeTests(GapTreeTests):
+    """The same of a tree into which intervals come late."""
+
+    make = LateTree

@@ -189,5 +189,5 @@ class TimetablePropertyTests(SynchronousTestCase):
         self.assertEqual(timetable._twins, {})
         self.assertEqual(timetable._load._edges, [])
         for obstacles in timetable._avoided.values():
-            left = len(obstacles.wide), len(obstacles._narrow), len(obstacles._late)
+            left = len(obstacles.wide), len(obstacles._narrow), obstacles._widest
             self.assertEqual(left, (0, 0, 0))
