@@ -58,11 +58,6 @@ def read_modes(text: str) -> int:
     return sum({MODE_LETTERS[letter] for letter in text.lower()})
 
 
-def name_modes(mask: int) -> str:
-    """Modes in words: `open, encrypted`."""
-    return ", ".join(name for bit, name in MODE_NAMES.items() if mask & bit) or "none"
-
-
 def take_words(where: str, words: deque[str]) -> AuthWords | None:
     """Take the authentication words at the front of what follows an option, if there are any.
 
@@ -146,13 +141,3 @@ def _key_from_user(words: AuthWords, host: str, ask: Callable[[str], str]) -> Ke
     if not phrase:
         raise UsageError(f"no passphrase for {words.identity}")
     return key_from_passphrase(phrase)
-
-
-def no_common_mode(offered: int, wanted: Credentials) -> tuple[str, str]:
-    """Message and hint for a daemon that offers no mode we may use."""
-    message = f"it offers {name_modes(offered)} mode, wanted: {name_modes(wanted.modes)}"
-    if offered & WITH_KEY and not wanted.key:
-        return message, "give an identity: -A AE AESKEY IDENTITY [KEYFILE]"
-    if offered & ~wanted.modes & 7:
-        return message, "add the mode to those after the host or -A"
-    return message, "the daemon takes no connections now"

@@ -31,8 +31,6 @@ from bwctl.net.eventlog import EventLog, everything
 LEVELS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 """Names of levels, the gravest first; the place is the number that syslog gives it."""
 
-LOG_FORMATS: Final = ("text", "json")
-
 ACCESS_EVENTS: Final = frozenset(
     {
         "control.opened",

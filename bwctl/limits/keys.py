@@ -71,10 +71,6 @@ class KeyRing(Mapping[str, Key]):
     def __repr__(self) -> str:
         return f"<KeyRing of {len(self)}>"
 
-    def lookup(self, userid: bytes) -> tuple[str, Key] | None:
-        """Identity and key for the userid field of the wire, with or without its padding."""
-        return self._entries.get(userid.ljust(IDENTITY_SIZE, b"\0"))
-
 
 def identity_field(identity: str) -> bytes:
     """An identity as the 16 octets of the wire: UTF-8, padded with zero octets.

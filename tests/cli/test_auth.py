@@ -13,8 +13,6 @@ from bwctl.cli.auth import (
     AuthWords,
     Credentials,
     ask_passphrase,
-    name_modes,
-    no_common_mode,
     read_credentials,
     read_modes,
     take_words,
@@ -173,29 +171,3 @@ class PassphraseTests(SynchronousTestCase):
 
         self.patch(getpass, "getpass", ends)
         self.assertRaises(UsageError, ask_passphrase, "who?")
-
-
-class NoCommonModeTests(SynchronousTestCase):
-    """What the user is told where no mode fits."""
-
-    def test_names(self) -> None:
-        """Modes by name."""
-        self.assertEqual(name_modes(7), "open, authenticated, encrypted")
-        self.assertEqual(name_modes(0), "none")
-
-    def test_key_needed(self) -> None:
-        """The default is open; a daemon that wants a key says so in so many words."""
-        message, hint = no_common_mode(6, Credentials())
-        self.assertEqual(message, "it offers authenticated, encrypted mode, wanted: open")
-        self.assertEqual(hint, "give an identity: -A AE AESKEY IDENTITY [KEYFILE]")
-
-    def test_other_mode(self) -> None:
-        """An open daemon and a user who insists on a key."""
-        _, hint = no_common_mode(1, Credentials(6, "jane"))
-        self.assertEqual(hint, "add the mode to those after the host or -A")
-
-    def test_nothing_offered(self) -> None:
-        """A daemon that offers nothing is closed."""
-        message, hint = no_common_mode(0, Credentials())
-        self.assertEqual(message, "it offers none mode, wanted: open")
-        self.assertEqual(hint, "the daemon takes no connections now")
