@@ -19,7 +19,6 @@ from bwctl.limits.keys import Key, identity_field, key_from_passphrase, parse_ke
 OPEN, AUTHENTICATED, ENCRYPTED = 1, 2, 4
 WITH_KEY = AUTHENTICATED | ENCRYPTED
 MODE_LETTERS = {"a": AUTHENTICATED, "e": ENCRYPTED, "o": OPEN}
-MODE_NAMES = {OPEN: "open", AUTHENTICATED: "authenticated", ENCRYPTED: "encrypted"}
 
 FORM = "MODE [AESKEY IDENTITY [KEYFILE]]"
 
