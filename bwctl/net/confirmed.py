@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from bwctl.broker.reservation import Reservation
 from bwctl.net.clock import IClock
-from bwctl.values import NTPTime, ticks
+from bwctl.values import NEVER, NTPTime, ticks
 
 _STEP = ticks(0.1)  # smaller differences between the two clocks are slewing
 _MOVE = ticks(0.005)  # what a clock may move before all are looked at again
@@ -48,6 +48,8 @@ class Confirmed:
     @property
     def displaced_until(self) -> NTPTime:
         """No test may begin before: one still runs that was booked before the clock was set."""
+        if not self._made:
+            return NEVER
         apart = self._apart()
         if abs(apart - self._looked_at) > _MOVE:
             self._look(apart)
