@@ -28,7 +28,7 @@ class Obstacles:
         self._sum = guard is Guard.SUM
         self.wide = LateTree()  # kept clear by the padded candidate
         self._narrow = LateTree()  # kept clear by the candidate's body; empty with guard sum
-        self._widest = 0  # no padding in there is larger
+        self._widest = 0  # no padding in there is larger; falls only when it is empty
 
     def add(self, start: int, end: int, fuzz: int, key: int) -> None:
         """Enter the body [start, end) of a test with its padding."""

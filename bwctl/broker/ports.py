@@ -8,6 +8,8 @@ from random import Random
 class PortPool:
     """The ports LOW to HIGH, both included, handed out in turn from a random start.
 
+    Only one that comes back as it was is handed out again before its turn.
+
     Unlike the C daemon, which counts through the range without marks (daemon.md 4.5), a port is
     not given to two tests at a time. Whether another program holds it is not known here.
 
@@ -21,7 +23,8 @@ class PortPool:
         self.low = low
         self.high = high
         self._marks = bytearray(self.size)  # 1: in use
-        self._unused: list[int] = []  # places given back as they were; the next to be given out
+        self._unused: dict[int, None] = {}  # places given back as they were, the last one last
+        self.used = 0  # how often a tester has had ports that are free again
         self._next = random.randrange(self.size)
 
     @property
@@ -47,17 +50,18 @@ class PortPool:
         """
         if count < 1:
             raise ValueError(f"{count} ports")
-        while count == 1 and self._unused:
-            place = self._unused.pop()
-            if not self._marks[place]:
-                self._marks[place] = 1
-                return self.low + place
+        if count == 1 and self._unused:
+            place, _ = self._unused.popitem()
+            self._marks[place] = 1
+            return self.low + place
         first = self._marks.find(bytes(count), self._next)
         if first < 0:
             first = self._marks.find(bytes(count))
         if first < 0:
             return None
         self._marks[first : first + count] = b"\1" * count
+        for place in range(first, first + count):
+            self._unused.pop(place, None)
         self._next = (first + count) % self.size
         return self.low + first
 
@@ -73,6 +77,8 @@ class PortPool:
         if first < 0 or count < 1 or self._marks[first : first + count] != taken:
             return False
         self._marks[first : first + count] = bytes(count)
-        if unused and count == 1:
-            self._unused.append(first)
+        if not unused:
+            self.used += 1
+        elif count == 1:
+            self._unused[first] = None
         return True

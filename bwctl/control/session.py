@@ -50,7 +50,7 @@ class Session:
 
     @property
     def has_octets(self) -> bool:
-        """Whether anything has come that no event has told yet."""
+        """Whether octets wait to be read."""
         return bool(self._raw or self._plain)
 
     @property

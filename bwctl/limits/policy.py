@@ -79,18 +79,13 @@ def open_mode_denials(limit_class: LimitClass) -> list[Denial]:
     ]
 
 
-def check(limit_class: LimitClass, facts: Facts) -> list[Denial]:
-    """Every limit that forbids a request, of the class first, then up to the root.
-
-    Not in here, as they need more than the request: `pending` and `max_connections`
-    (see `bwctl.limits.counts`), quotas (see `bwctl.limits.quota`), and the start that the
-    timetable finds (see `bwctl.limits.starts`).
-    """
-    return [*check_test(limit_class, facts), *check_moment(limit_class, facts)]
-
-
 def check_moment(limit_class: LimitClass, facts: Facts) -> list[Denial]:
-    """Those of `check` that depend on clocks and on when the test is to be."""
+    """Every limit that forbids a request for reasons of clocks, or of when the test is to be.
+
+    This and `check_test` name the class itself first, then those above it. Not in here, as they
+    need more than the request: `pending` and `max_connections` (see `bwctl.limits.counts`), quotas
+    (see `bwctl.limits.quota`), and the start that the timetable finds (see `bwctl.limits.starts`).
+    """
     return [
         *_clock(facts),
         *check_padding(limit_class, facts.fuzz),
@@ -100,7 +95,7 @@ def check_moment(limit_class: LimitClass, facts: Facts) -> list[Denial]:
 
 
 def check_test(limit_class: LimitClass, facts: Facts) -> list[Denial]:
-    """Those of `check` that depend on the test, its role and its client alone."""
+    """Every limit that forbids a test, with its role and its client, whenever it is."""
     return [
         *_upper_bounds(limit_class, facts),
         *_permissions(limit_class, facts),

@@ -97,7 +97,7 @@ class BrokerService:
             return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
         role = application.request.role
         pool, wanted = self._host.pool(tester), tester.ports(spec, role)
-        own_port = self._take_ports(pool, wanted, spec, role) if wanted else 0
+        own_port = self._take_ports(pool, tester, spec, role) if wanted else 0
         if own_port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
         placed = self._place(application, spec, tester, None, moment)
@@ -118,9 +118,13 @@ class BrokerService:
             booking.port = application.request.tool_port or tester.default_port
         return self._granted(application, booking)
 
-    def _take_ports(self, pool: PortPool, count: int, spec: TestSpec, role: Role) -> int | None:
-        tcp_alone = spec.kind is Kind.THROUGHPUT and not spec.udp
-        return self._host.take_ports(pool, count, spec.address(role), datagrams=not tcp_alone)
+    def _take_ports(
+        self, pool: PortPool, tester: ITester, spec: TestSpec, role: Role
+    ) -> int | None:
+        count, seen = tester.ports(spec, role), tester.listens(spec, 0)
+        tcp_alone = spec.kind is Kind.THROUGHPUT and not spec.udp and seen
+        datagrams = not tcp_alone or any(one.protocol != "tcp" for one in seen)
+        return self._host.take_ports(pool, count, spec.address(role), datagrams=datagrams)
 
     def move(self, booking: Booking, application: Application) -> Booking | Refusal:
         """An update; where it is refused the old place is lost, as clients expect of C."""
@@ -178,7 +182,8 @@ class BrokerService:
     def _with_first_ttl(self, application: Application, spec: TestSpec) -> TestSpec:
         sends = application.request.role is spec.sender
         if spec.kind is Kind.TRACE and sends and not spec.first_ttl:
-            return replace(spec, first_ttl=policy.minimum_ttl(application.limit_class))
+            first_ttl = policy.minimum_ttl(application.limit_class)
+            return replace(spec, first_ttl=first_ttl) if first_ttl else spec
         return spec
 
     def _place(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -12,7 +13,6 @@ from bwctl.limits.places import Asker
 from bwctl.limits.quota import requester
 from bwctl.net.admission import class_of
 from bwctl.net.broker import Booking, BrokerService, Refusal
-from bwctl.net.entropy import entropy
 from bwctl.net.host import Host
 from bwctl.net.rules import Application
 from bwctl.values import SID, SID_SIZE, Role
@@ -36,7 +36,7 @@ class Claim:
         *,
         local: bool,
         rtt: float,
-        random: Callable[[int], bytes] = entropy,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._host = host
         self._broker = broker
@@ -44,7 +44,7 @@ class Claim:
         self._asker = Asker(facts.address, local)
         self._rtt = rtt
         self._random = random
-        self._classified: tuple[Limits, LimitClass | None] | None = None  # the class by the limits
+        self._classified: tuple[Limits, LimitClass] | None = None  # the class by which limits
         self.booking: Booking | None = None  # what it holds, or has held until its time passed
 
     @cached_property
@@ -102,12 +102,16 @@ class Claim:
 
     def _class_now(self) -> LimitClass | None:
         """The client's class; a site's own policy is asked each time."""
-        limits = self._host.limits
-        if self._host.plugged.policy is not None:
-            return class_of(self._host, self._facts)
-        if self._classified is None or self._classified[0] is not limits:
-            self._classified = limits, class_of(self._host, self._facts)
+        host = self._host
+        if host.plugged.policy is not None:
+            return class_of(host, self._facts)
+        if self._classified is None or self._classified[0] is not host.limits:
+            self._classified = host.limits, host.classify(self._facts)
         return self._classified[1]
+
+    def forget_class(self) -> None:
+        """The limits are new; the old ones are not to be kept by clients that ask for nothing."""
+        self._classified = None
 
     def _objections(
         self, request: TestRequest, limit_class: LimitClass, moves: bool

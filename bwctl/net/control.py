@@ -102,8 +102,11 @@ class ControlProtocol(Carrier):
         self._greeted_at = host.clock.mono()
         self.transport.write(self._session.greet())
         if not modes:
-            why = f"no service for this address: {why_not_open(host, self._visitor)}"
-            self._close(self._too_many or why, "control.no_service")
+            why = self._too_many or self._why_closed()
+            self._close(why, "control.no_service")
+
+    def _why_closed(self) -> str:
+        return f"no service for this address: {why_not_open(self._host, self._visitor)}"
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whatever the client held is free again."""
@@ -218,6 +221,8 @@ class ControlProtocol(Carrier):
 
         A test that runs may come to its end.
         """
+        if "_claim" in self.__dict__:
+            self._claim.forget_class()
         reason = "" if self._lost or self._closing else self._why_no_longer()
         if not reason:
             return

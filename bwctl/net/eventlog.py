@@ -38,19 +38,20 @@ class EventLog(Logger):
     def info(self, format: str | None = None, **fields: Any) -> None:
         """As Twisted's, which hands on what it was given twice."""
         if EventLog.hears(LogLevel.info, fields["event"]):
-            self._tell(LogLevel.info, format, fields)
+            self.tell(LogLevel.info, format, fields)
 
     def debug(self, format: str | None = None, **fields: Any) -> None:
         """As `info`."""
         if EventLog.hears(LogLevel.debug, fields["event"]):
-            self._tell(LogLevel.debug, format, fields)
+            self.tell(LogLevel.debug, format, fields)
 
     def emit(self, level: Any, format: str | None = None, **fields: Any) -> None:
         """Make an event and hand it on, if somebody hears it."""
         if EventLog.hears(level, fields["event"]):
-            self._tell(level, format, fields)
+            self.tell(level, format, fields)
 
-    def _tell(self, level: Any, format: str | None, fields: dict[str, Any]) -> None:
+    def tell(self, level: Any, format: str | None, fields: dict[str, Any]) -> None:
+        """Make the event and hand it on; all that is logged comes here."""
         fields.update(
             log_logger=self,
             log_level=level,

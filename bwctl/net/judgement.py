@@ -1,11 +1,10 @@
-"""How a test end went, judged by what was seen of it. Source: wire.md 6.6. Pure."""
+"""How a test end went, judged by what was seen of it. Source: wire.md 6.6."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from typing import Final
 
 from bwctl.control.session import Stopped
@@ -37,7 +36,7 @@ def words(cause: Cause, told: Stopped | None) -> str:
     return _PEER_LOST if cause is Cause.PEER_STOPPED and told is None else cause.value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """One test end, from its plan to its end, and what that comes to."""
 
@@ -49,7 +48,7 @@ class Course:
     idle: bool  # nothing ran at this end
     report: Report | None  # what the tester says; None: nothing, or not to be read
 
-    @cached_property
+    @property
     def status(self) -> AcceptType:
         """As wire.md 6.6 has it, with a truth that C does not tell."""
         if self._too_soon:

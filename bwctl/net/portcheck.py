@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from bwctl.broker.ports import PortPool
 from bwctl.values import IPAddress
 
 _MOST_TRIES = 50  # a range of which so many are in use is not ours
-_FRESH_S = 1.0  # a port that was free so lately counts as free: the test is further away than that
+_FRESH_S = 1.0  # a port that was free so lately counts as free, if no tester has had any since
 _MOST_KNOWN = 1024
 _STREAMS = (socket.SOCK_STREAM,)
 _BOTH = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
@@ -38,7 +39,8 @@ class FreePorts:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._known: dict[tuple[bytes, int, int, bool], float] = {}  # free: when that was seen
+        # free: when that was seen, and how much the pool had been used then
+        self._known: dict[tuple[bytes, int, int, bool], tuple[float, int]] = {}
 
     def __call__(
         self, pool: PortPool, count: int, address: IPAddress, *, datagrams: bool
@@ -54,7 +56,7 @@ class FreePorts:
         try:
             for _ in range(_MOST_TRIES):
                 first = pool.take(count)
-                if first is None or self._are_free(address, first, count, datagrams):
+                if first is None or self._are_free(pool, address, first, count, datagrams):
                     return first
                 passed.append(first)
             return None
@@ -62,16 +64,18 @@ class FreePorts:
             for port in passed:
                 pool.release(port, count)
 
-    def _are_free(self, address: IPAddress, first: int, count: int, datagrams: bool) -> bool:
+    def _are_free(
+        self, pool: PortPool, address: IPAddress, first: int, count: int, datagrams: bool
+    ) -> bool:
         key, now = (address.packed, first, count, datagrams), self._now()
-        seen = self._known.get(key)
-        if seen is not None and now - seen < _FRESH_S:
+        seen, used = self._known.get(key, (-math.inf, 0))
+        if now - seen < _FRESH_S and used == pool.used:
             return True
         if _is_any_held(address, range(first, first + count), _BOTH if datagrams else _STREAMS):
             return False
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[key] = now
+        self._known[key] = now, pool.used
         return True
 
 

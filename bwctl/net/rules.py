@@ -47,6 +47,7 @@ class Rules:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._limits = host.limits  # of the classes in `_known`
         self._known: dict[tuple[object, ...], tuple[TestSpec, list[Denial]]] = {}
 
     def moment(self, application: Application) -> Moment:
@@ -84,10 +85,16 @@ class Rules:
         return reasons
 
     def _against_test(self, application: Application, facts: policy.Facts) -> list[Denial]:
-        """What forbids a test whenever it is; worked out once for each that is asked for again."""
-        spec, asker = facts.spec, application.asker
+        """What forbids a test whenever it is; worked out once for each that is asked for again.
+
+        The test as it will be run follows from the one asked for, class and role.
+        """
+        if self._limits is not self._host.limits or len(self._known) >= _MOST_KNOWN:
+            self._limits = self._host.limits
+            self._known.clear()
+        asked, asker = application.request.spec, application.asker
         key = (
-            id(spec),
+            id(asked),
             application.limit_class,
             facts.role is Role.SERVER,
             asker.local,
@@ -96,13 +103,11 @@ class Rules:
         )
         known = self._known.get(key)
         if known is None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
             denials = [
                 *policy.check_test(application.limit_class, facts),
-                *place_denials(spec, facts.role, asker),
+                *place_denials(facts.spec, facts.role, asker),
             ]
-            known = self._known[key] = (spec, denials)  # as long as it is kept its id is its own
+            known = self._known[key] = (asked, denials)  # as long as it is kept its id is its own
         return known[1]
 
     def against_move(self, application: Application, moment: Moment) -> list[str]:

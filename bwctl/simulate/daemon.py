@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bwctl.broker.broker import ResourceBroker
 from bwctl.broker.obstacles import Guard
@@ -41,8 +41,8 @@ class DaemonSettings:
 class _Silent(EventLog):
     """A log that nobody keeps: thousands of reservations a second are not for reading."""
 
-    def emit(self, level: object, format: str | None = None, **fields: object) -> None:
-        """Nothing."""
+    def tell(self, level: object, format: str | None, fields: dict[str, Any]) -> None:
+        """Nobody."""
 
 
 class SilentBroker(BrokerService):

@@ -116,3 +116,12 @@ class LateTreeTests(GapTreeTests):
     """The same of a tree into which intervals come late."""
 
     make = LateTree
+
+    def test_few_are_late(self) -> None:
+        """However many come without a search, few have to be entered when there is one."""
+        tree = LateTree()
+        for number in range(1000):
+            tree.insert(number * 10, number * 10 + 5, number)
+            self.assertLessEqual(len(tree._late), 32)
+        self.assertEqual(len(tree), 1000)
+        self.assertEqual(tree.first_fit(0, 6), 9995)

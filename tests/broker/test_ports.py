@@ -48,17 +48,28 @@ class PortPoolTests(SynchronousTestCase):
         self.assertEqual(seen[:10], seen[10:])
 
     def test_given_back_unused(self) -> None:
-        """A port that no tester has had is the next one, unless somebody has it by then."""
-        pool = PortPool(7000, 7003, Random(1))
+        """A single port that no tester has had is the next one; others wait for their turn."""
+        pool = PortPool(7000, 7099, Random(1))
         first = pool.take() or 0
         self.assertTrue(pool.release(first, unused=True))
         self.assertEqual(pool.take(), first)
-        self.assertTrue(pool.release(first, unused=True))
-        pairs = {pool.take(2), pool.take(2)}
-        self.assertEqual(pairs, {7000, 7002})
-        self.assertIsNone(pool.take())
-        self.assertTrue(pool.release(7000, 2, unused=True))
-        self.assertIn(pool.take(), (7000, 7001))
+        self.assertTrue(pool.release(first))
+        pair = pool.take(2) or 0
+        self.assertNotEqual(pair, first)
+        self.assertTrue(pool.release(pair, 2, unused=True))
+        self.assertNotIn(pool.take(), (first, pair, pair + 1))
+
+    def test_given_back_and_used_since(self) -> None:
+        """What a test of many ports has had since waits for its turn."""
+        for seed in range(10):
+            pool = PortPool(7000, 7008, Random(seed))
+            alone = pool.take() or 0
+            self.assertTrue(pool.release(alone, unused=True))
+            first = 0
+            while alone not in range(first, first + 3):
+                first = pool.take(3) or 0
+                self.assertTrue(pool.release(first, 3))
+            self.assertNotIn(pool.take(), range(first, first + 3))
 
     def test_neighbours(self) -> None:
         """Three neighbours never wrap from HIGH to LOW, and a range of three is enough once."""

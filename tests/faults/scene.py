@@ -95,7 +95,9 @@ class Scene(SynchronousTestCase):
                 relay.hold(is_message(phase))
             client = client_ours(*ends)
             if phase in MESSAGES:
-                self.assertTrue(relay.reached.wait(60), f"{phase}: no such message came")
+                if not relay.reached.wait(60):
+                    relay.release()
+                    self.fail(f"{phase}: no such message came; {client.wait().report}")
             else:
                 self.await_step(phase, client)
             yield client, relay

@@ -19,8 +19,9 @@ from bwctl.limits.keys import parse_keys
 from bwctl.limits.parser import parse_limits
 from bwctl.limits.policy import (
     Facts,
-    check,
+    check_moment,
     check_padding,
+    check_test,
     minimum_ttl,
     offered_modes,
     open_mode_denials,
@@ -45,6 +46,11 @@ def facts(tool: ToolID = ToolID.IPERF3, **fields: Any) -> Facts:
     own = {name: fields.pop(name) for name in names if name in fields}
     defaults = {"role": Role.CLIENT, "fuzz": ticks(1.7), "now": NOW}
     return Facts(spec=spec(tool, **fields), **{**defaults, **own})
+
+
+def check(limit_class: LimitClass, asked: Facts) -> list[Denial]:
+    """All that a class has against a request by itself."""
+    return [*check_test(limit_class, asked), *check_moment(limit_class, asked)]
 
 
 def limits_of(*classes: str, strict: bool = True) -> Limits:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from ipaddress import IPv4Address
 
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.interfaces import ClientFacts
@@ -37,6 +38,12 @@ class SimulationTests(SynchronousTestCase):
         """Six pairs, six times an hour."""
         found = self.outcomes(mesh_of(3), HOUR)
         self.assertEqual(found, {(Outcome.DONE, ""): 36})
+
+    def test_nothing_is_logged(self) -> None:
+        """Thousands of reservations a second are not for reading."""
+        with capturedLogs() as events:
+            self.outcomes(mesh_of(3), HOUR)
+        self.assertEqual(events, [])
 
     def test_all_at_once(self) -> None:
         """Every pair of six hosts asks at the same moment, and every one gets its time."""
