@@ -84,6 +84,16 @@ class PortCheckTests(SynchronousTestCase):
         self.now = 1.1
         self.assertEqual(self.taken(pool), 1)
 
+    def test_used_meanwhile(self) -> None:
+        """Once a tester has had ports, what was seen before counts no more."""
+        pool = self.pool(3)
+        self.assertEqual(self.taken(pool), 0)
+        self.assertEqual(self.taken(pool), 1)
+        self.assertTrue(pool.release(self.block.first, unused=True))
+        self.hold(0)
+        self.assertTrue(pool.release(self.block.first + 1))
+        self.assertEqual(self.taken(pool), 2)
+
     def test_other_address(self) -> None:
         """What another address of this host holds is free here; a foreign one tells nothing."""
         self.hold(0, OTHER)
