@@ -24,7 +24,7 @@ class PortPool:
         self.high = high
         self._marks = bytearray(self.size)  # 1: in use
         self._unused: dict[int, None] = {}  # places given back as they were, the last one last
-        self.used = 0  # how often a tester has had ports that are free again
+        self.used = 0  # how often ports came back that a tester, or another program, may have had
         self._next = random.randrange(self.size)
 
     @property

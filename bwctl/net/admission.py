@@ -5,7 +5,6 @@ Reasons are sentences for the log; the client is told nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
 
@@ -24,7 +23,7 @@ class Visitor:
     """A client as its connection shows it, before it says who it is."""
 
     address: IPAddress
-    names: Sequence[str] = ()  # of its certificate
+    names: tuple[str, ...] = ()  # of its certificate
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from bwctl.broker.ports import PortPool
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
@@ -97,7 +96,10 @@ class BrokerService:
             return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
         role = application.request.role
         pool, wanted = self._host.pool(tester), tester.ports(spec, role)
-        own_port = self._take_ports(pool, tester, spec, role) if wanted else 0
+        own_port: int | None = 0
+        if wanted:
+            datagrams = _may_use_datagrams(tester, spec)
+            own_port = self._host.take_ports(pool, wanted, spec.address(role), datagrams=datagrams)
         if own_port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
         placed = self._place(application, spec, tester, None, moment)
@@ -117,14 +119,6 @@ class BrokerService:
         if role is Role.CLIENT:
             booking.port = application.request.tool_port or tester.default_port
         return self._granted(application, booking)
-
-    def _take_ports(
-        self, pool: PortPool, tester: ITester, spec: TestSpec, role: Role
-    ) -> int | None:
-        count, seen = tester.ports(spec, role), tester.listens(spec, 0)
-        tcp_alone = spec.kind is Kind.THROUGHPUT and not spec.udp and seen
-        datagrams = not tcp_alone or any(one.protocol != "tcp" for one in seen)
-        return self._host.take_ports(pool, count, spec.address(role), datagrams=datagrams)
 
     def move(self, booking: Booking, application: Application) -> Booking | Refusal:
         """An update; where it is refused the old place is lost, as clients expect of C."""
@@ -290,6 +284,14 @@ class BrokerService:
         if booking.timer is not None:
             booking.timer.cancel()
             booking.timer = None
+
+
+def _may_use_datagrams(tester: ITester, spec: TestSpec) -> bool:
+    """Whether a tester's ports may be ones of UDP too; not if all that it tells is TCP."""
+    if spec.udp or spec.kind is not Kind.THROUGHPUT:
+        return True
+    seen = tester.listens(spec, 0)
+    return not seen or any(one.protocol != "tcp" for one in seen)
 
 
 def _with_seconds(spec: TestSpec) -> TestSpec:

@@ -195,7 +195,7 @@ class ControlProtocol(Carrier):
             self._turn_away(event, why)
             return
         user = event.user if mode is not Mode.OPEN else None
-        facts = ClientFacts(address=self._peer, user=user, certificate_names=tuple(visitor.names))
+        facts = ClientFacts(address=self._peer, user=user, certificate_names=visitor.names)
         limit_class = class_of(self._host, facts)
         if limit_class is None:
             self._turn_away(event, "the policy failed")

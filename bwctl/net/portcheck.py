@@ -30,8 +30,8 @@ class TakePorts(Protocol):
 class FreePorts:
     """Takes ports that nobody holds.
 
-    To look costs a socket for each port and protocol, as much as all the rest of a reservation; so
-    a port that comes and goes with reservations that are never used is not looked at each time.
+    To look costs a socket for each port and protocol, a tenth of what a reservation does; so a port
+    that comes and goes with reservations that are never used is not looked at each time.
 
     Args:
         now: seconds of a clock that is never set.
