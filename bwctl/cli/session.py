@@ -100,6 +100,7 @@ class Session(Task):
             self._progress.close()
             self._tests.close()
             self._output.close()
+            await self._tests.gone()  # what was said last may wait for the socket
         return status
 
     async def _pause(self, number: int, failed: bool) -> None:

@@ -16,10 +16,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.cli.exits import ExitStatus
+from bwctl.wire.messages import STOP_SESSION
 from tests.support.daemons import Daemon, Ran, client_ours, running, start_ours, until
+from tests.support.relay import relayed
 from tests.support.testers import need
 
-ONE, TWO = "127.0.0.4", "127.0.0.5"
+ONE, TWO, RELAY = "127.0.0.4", "127.0.0.5", "127.0.0.171"
 
 
 class EndToEndTestCase(SynchronousTestCase):
@@ -126,6 +128,19 @@ class ResultTests(EndToEndTestCase):
             self.assertEqual(one.log().count("reservation for"), 2)
         results = [json.loads(line) for line in ran.stdout.splitlines()]
         self.assertEqual([result["test_number"] for result in results], [1, 2])
+
+    def test_both_ends_done_in_one_moment(self) -> None:
+        """A client that finds both results at once tells the daemons before it leaves."""
+        with self.pair() as (one, two), relayed(one, RELAY) as relay:
+            relay.hold(lambda number, octets: number > 0 and octets[0] == STOP_SESSION)
+            client = client_ours("-c", relay.node, "-s", two.node, "-T", "thrulay", "-t", "1")
+            client.await_word("running")
+            client.process.send_signal(signal.SIGSTOP)
+            ended = until(lambda: all(" test.ended " in daemon.log() for daemon in (one, two)), 30)
+            client.process.send_signal(signal.SIGCONT)
+            ran = client.wait()
+            self.assertEqual((ended, ran.status), (True, 0), ran.report)
+            self.assertTrue(relay.reached.wait(10), ran.report)
 
     def test_authenticated(self) -> None:
         """A key for one end, by its own words, and for both by -A."""
