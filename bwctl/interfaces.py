@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 
 class ITester(Interface):
-    """A tester as data and pure functions; running it is the work of `bwctl.net`."""
+    """A tester as data and pure functions; running it is the work of `bwctl.net`.
+
+    What it says of a TestSpec may be remembered as long as the daemon keeps its limits.
+    """
 
     name: str = Attribute("lower-case name, as in -T and in configuration keys")
     tool_id: ToolID = Attribute("one bit")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Final
 
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
@@ -32,14 +32,14 @@ class ResourceBroker:
         now: int,
         *,
         replacing: Reservation | None = None,
-        accounts: Sequence[Hashable] = (),
+        accounts: tuple[Hashable, ...] = (),
     ) -> Reservation | TooBusy | Full:
         """Book a time slot on some accounts, each named once; else as `Timetable.place`."""
         answer = self.timetable.place(demand, now, replacing=replacing)
         if replacing is not None:
             self._close(replacing)
         if isinstance(answer, Reservation):
-            self._accounts[answer] = tuple(accounts)
+            self._accounts[answer] = accounts
             for account in accounts:
                 self._counts[account] += 1
         return answer

@@ -107,6 +107,9 @@ class ServerSession(Session):
         self._session_key: bytes | None = None
         self._sid: SID | None = None
         self.peer_extensions = 0  # what the other end confirmed
+        self.version = (
+            0  # of the protocol as the client speaks it, once it has greeted (wire.md 7.2)
+        )
 
     def greet(self) -> bytes:
         """The ServerGreeting. With no modes it says that there is no service: close after it."""
@@ -142,16 +145,12 @@ class ServerSession(Session):
             return None
         self._greeting = greeting = ClientGreeting.decode(octets)
         self._advance(Message.CLIENT_GREETING)
+        self.version = min(greeting.version, PROTOCOL_VERSION)
         self.peer_extensions = greeting.extensions & self._extensions
         user = (
             "" if greeting.mode is Mode.OPEN else greeting.user.decode("utf-8", "surrogateescape")
         )
         return ClientGreeted(greeting.mode, user, self.version)
-
-    @property
-    def version(self) -> int:
-        """The version that the client speaks (wire.md 7.2)."""
-        return min(self._greeting.version, PROTOCOL_VERSION) if self._greeting else 0
 
     def verify(self, key: bytes | None) -> bool:
         """Whether the mode was offered and the token made with the key; None: user unknown.

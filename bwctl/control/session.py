@@ -79,15 +79,17 @@ class Session:
 
     def _peek(self) -> int | None:
         """The first octet of the next message, None until a block is there."""
-        self._decrypt()
+        if not self._plain:
+            self._decrypt()
         return self._plain[0] if self._plain else None
 
     def _take(self, size: int) -> bytes | None:
         """The next octets of the block stream, None until they are there."""
         self._wanted = size
-        self._decrypt()
         if len(self._plain) < size:
-            return None
+            self._decrypt()
+            if len(self._plain) < size:
+                return None
         octets = bytes(self._plain[:size])
         del self._plain[:size]
         return octets

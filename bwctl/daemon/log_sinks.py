@@ -90,8 +90,10 @@ class StreamSink(Sink):
         """Take one event."""
         if self._journal:
             line = "\n".join(f"<{severity}>{part}" for part in line.split("\n"))
-        encoding = self._stream.encoding or "utf-8"
-        text = f"{self._losses}{line}\n".encode(encoding, "backslashreplace").decode(encoding)
+        text = f"{self._losses}{line}\n"
+        if not text.isascii():
+            encoding = self._stream.encoding or "utf-8"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
         try:
             self._stream.write(text)
             self._stream.flush()

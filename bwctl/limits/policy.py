@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from bwctl.limits.classes import LimitClass, Limits
 from bwctl.limits.denials import CLOCK_DENIAL, UNLIMITED, Denial, denial, exceeded, whole_seconds
@@ -30,16 +30,21 @@ PACED_TCP_TOOLS: Final = ToolID.IPERF3 | ToolID.NUTTCP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """A test request and the circumstances that limits look at."""
+    """What limits look at in a test that is asked for, whenever it is."""
 
     spec: TestSpec
     role: Role  # part that our end plays
-    fuzz: int  # padding F, in ticks
-    now: NTPTime
-    start: NTPTime | None = None  # start asked for; None: see `starts.check_notice`
-    local_start: datetime | None = None  # the same in local time; None: see `starts`
     local_client: bool = False  # the control client is on this host
     third_party: bool = False  # it is at neither end of the test
+
+
+class Moment(NamedTuple):
+    """What limits look at besides: clocks, and when the test is to be."""
+
+    now: NTPTime
+    fuzz: int  # padding F, in ticks
+    start: NTPTime | None = None  # start asked for; None: see `starts.check_notice`
+    local_start: datetime | None = None  # the same in local time; None: see `starts`
     clock_synchronised: bool = True
     allow_unsync: bool = False
 
@@ -79,19 +84,21 @@ def open_mode_denials(limit_class: LimitClass) -> list[Denial]:
     ]
 
 
-def check_moment(limit_class: LimitClass, facts: Facts) -> list[Denial]:
+def check_moment(limit_class: LimitClass, moment: Moment) -> list[Denial]:
     """Every limit that forbids a request for reasons of clocks, or of when the test is to be.
 
     This and `check_test` name the class itself first, then those above it. Not in here, as they
     need more than the request: `pending` and `max_connections` (see `bwctl.limits.counts`), quotas
     (see `bwctl.limits.quota`), and the start that the timetable finds (see `bwctl.limits.starts`).
     """
-    return [
-        *_clock(facts),
-        *check_padding(limit_class, facts.fuzz),
-        *(check_notice(limit_class, facts.now, facts.start) if facts.start is not None else ()),
-        *(check_start(limit_class, facts.local_start) if facts.local_start else ()),
-    ]
+    denials = check_padding(limit_class, moment.fuzz)
+    if not (moment.clock_synchronised or moment.allow_unsync):
+        denials.insert(0, CLOCK_DENIAL)
+    if moment.start is not None:
+        denials += check_notice(limit_class, moment.now, moment.start)
+    if moment.local_start is not None:
+        denials += check_start(limit_class, moment.local_start)
+    return denials
 
 
 def check_test(limit_class: LimitClass, facts: Facts) -> list[Denial]:
@@ -113,11 +120,6 @@ def minimum_ttl(limit_class: LimitClass) -> int:
     """Least first TTL of a trace; to be put into requests that give none. 0: as they like."""
     bounds = limit_class.binding("minimum_ttl")
     return max((bound.minimum_ttl for bound in bounds), default=0)
-
-
-def _clock(facts: Facts) -> Iterator[Denial]:
-    if not (facts.clock_synchronised or facts.allow_unsync):
-        yield CLOCK_DENIAL
 
 
 # Upper bounds

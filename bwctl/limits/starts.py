@@ -22,7 +22,7 @@ def check_notice(limit_class: LimitClass, now: NTPTime, start: NTPTime) -> list[
 def horizon(limit_class: LimitClass) -> int | None:
     """Seconds from now to the latest start that class and ancestors allow; None: no limit."""
     bounds = limit_class.binding("event_horizon")
-    return min((bound.event_horizon for bound in bounds), default=None)
+    return min(bound.event_horizon for bound in bounds) if bounds else None
 
 
 def has_times(limit_class: LimitClass) -> bool:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from bwctl.broker.reservation import Demand, Full, Reservation, TooBusy
 from bwctl.errors import AcceptType
 from bwctl.interfaces import ITester
-from bwctl.limits import policy
 from bwctl.limits.classes import LimitClass
+from bwctl.limits.policy import Moment
 from bwctl.limits.quota import Holding, octets_of
 from bwctl.limits.unmeasured import tcp_bound, unmeasured
+from bwctl.net.application import Application
 from bwctl.net.confirmed import Confirmed
 from bwctl.net.eventlog import EventLog
 from bwctl.net.host import Host
-from bwctl.net.rules import Application, Moment, Rules
+from bwctl.net.prospect import Prospect, Prospects, length_of
+from bwctl.net.rules import Rules
 from bwctl.net.timers import Timer
 from bwctl.values import NEVER, SID, Kind, NTPTime, Report, Role, TestSpec, seconds, ticks
 
 MAX_FUZZ = ticks(3600)  # beyond this a clock is not one; such padding would fill the timetable
-_LEAST_INTERVAL_MS = 100  # no tester reports more often; C 1.3 and 1.4 clients mean seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,53 +69,48 @@ class BrokerService:
         self._host = host
         self.confirmed = Confirmed(host.clock)
         self._rules = Rules(host)
+        self._prospects = Prospects(host)
         self._fastest = 0.0  # bit/s of a test that our own tester has measured
 
     # -- granting --------------------------------------------------------------------------------
 
     def reserve(self, application: Application) -> Booking | Refusal:
         """A first request: check it against everything, then book it."""
-        spec = _with_seconds(application.request.spec)
-        tester = self._host.tester(spec.tool)
+        tester = self._host.tester(application.request.spec.tool)
         if tester is None:
             return self._refused(application, Refusal(AcceptType.UNSUPPORTED, "no such tester"))
-        spec = self._with_first_ttl(application, spec)
-        problems = tester.problems(spec)
-        if not spec.duration:
-            problems = [*problems, "a test of 0 seconds"]
-        if problems:
-            reason = "; ".join(problems)
+        prospect = self._prospects.of(application, tester)
+        if prospect.problems:
+            reason = "; ".join(prospect.problems)
             return self._refused(application, Refusal(AcceptType.UNSUPPORTED, reason))
-        return self._checked(application, spec, tester)
+        return self._checked(application, prospect)
 
-    def _checked(
-        self, application: Application, spec: TestSpec, tester: ITester
-    ) -> Booking | Refusal:
+    def _checked(self, application: Application, prospect: Prospect) -> Booking | Refusal:
         moment = self._rules.moment(application)
-        reasons = self._rules.against(application, spec, moment)
+        reasons = self._rules.against(application, prospect, moment)
         if reasons:
             return self._refused(application, Refusal(AcceptType.REJECT, "; ".join(reasons)))
-        role = application.request.role
-        pool, wanted = self._host.pool(tester), tester.ports(spec, role)
+        host, role, tester = self._host, application.request.role, prospect.tester
+        pool, wanted = host.pool(tester), prospect.ports
         own_port: int | None = 0
         if wanted:
-            datagrams = _may_use_datagrams(tester, spec)
-            own_port = self._host.take_ports(pool, wanted, spec.address(role), datagrams=datagrams)
+            address = prospect.spec.address(role)
+            own_port = host.take_ports(pool, wanted, address, datagrams=prospect.datagrams)
         if own_port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
-        placed = self._place(application, spec, tester, None, moment)
+        placed = self._place(application, prospect.length, None, moment)
         if isinstance(placed, Refusal):
             pool.release(own_port, wanted, unused=True)
             return self._refused(application, placed)
         booking = Booking(
-            spec=spec,
+            spec=prospect.spec,
             tester=tester,
             limit_class=application.limit_class,
             reservation=placed,
             port=own_port,
             own_port=own_port,
             pooled=wanted,
-            holding=self._host.quotas.hold(application.requester, spec),
+            holding=host.quotas.hold(application.requester, prospect.cost),
         )
         if role is Role.CLIENT:
             booking.port = application.request.tool_port or tester.default_port
@@ -136,7 +132,7 @@ class BrokerService:
             return self._refused(application, refusal)
         self._disarm(booking)
         held = booking.reservation
-        placed = self._place(application, booking.spec, booking.tester, held, moment)
+        placed = self._place(application, length_of(booking.spec, booking.tester), held, moment)
         if isinstance(placed, Refusal):
             self.release(booking)
             return self._refused(application, placed)
@@ -173,35 +169,27 @@ class BrokerService:
 
     # -- the place -------------------------------------------------------------------------------
 
-    def _with_first_ttl(self, application: Application, spec: TestSpec) -> TestSpec:
-        sends = application.request.role is spec.sender
-        if spec.kind is Kind.TRACE and sends and not spec.first_ttl:
-            first_ttl = policy.minimum_ttl(application.limit_class)
-            return replace(spec, first_ttl=first_ttl) if first_ttl else spec
-        return spec
-
     def _place(
         self,
         application: Application,
-        spec: TestSpec,
-        tester: ITester,
+        length: int,
         replacing: Reservation | None,
         moment: Moment,
     ) -> Reservation | Refusal:
-        request, (now, fuzz) = application.request, moment
+        request, now, fuzz = application.request, moment.now, moment.fuzz
         if fuzz > MAX_FUZZ:  # an update may come with another error than the first request
             return Refusal(AcceptType.REJECT, f"a time error of {seconds(fuzz):.0f} s")
         demand = Demand(
             sid=application.sid,
             role=request.role,
-            tool=spec.tool,
+            tool=request.spec.tool,
             earliest=max(request.time, self.confirmed.displaced_until),
             latest=self._rules.latest(application, now),
-            length=ticks(spec.seconds + tester.overtime(spec)),
+            length=length,
             fuzz=fuzz,
             rtt=ticks(application.rtt),
         )
-        accounts = [limit_class.name for limit_class in application.limit_class.lineage()]
+        accounts = application.limit_class.accounts
         placed = self._host.broker.place(demand, now, replacing=replacing, accounts=accounts)
         if isinstance(placed, TooBusy):
             reasons = self._rules.beyond_latest(application, now, placed.start)
@@ -284,18 +272,3 @@ class BrokerService:
         if booking.timer is not None:
             booking.timer.cancel()
             booking.timer = None
-
-
-def _may_use_datagrams(tester: ITester, spec: TestSpec) -> bool:
-    """Whether a tester's ports may be ones of UDP too; not if all that it tells is TCP."""
-    if spec.udp or spec.kind is not Kind.THROUGHPUT:
-        return True
-    seen = tester.listens(spec, 0)
-    return not seen or any(one.protocol != "tcp" for one in seen)
-
-
-def _with_seconds(spec: TestSpec) -> TestSpec:
-    """Read a report interval below what any tester can do as seconds (wire.md 7.2)."""
-    if spec.kind is Kind.THROUGHPUT and 0 < spec.report_interval_ms < _LEAST_INTERVAL_MS:
-        return replace(spec, report_interval_ms=spec.report_interval_ms * 1000)
-    return spec

@@ -12,9 +12,9 @@ from bwctl.limits.classes import LimitClass, Limits
 from bwctl.limits.places import Asker
 from bwctl.limits.quota import requester
 from bwctl.net.admission import class_of
+from bwctl.net.application import Application
 from bwctl.net.broker import Booking, BrokerService, Refusal
 from bwctl.net.host import Host
-from bwctl.net.rules import Application
 from bwctl.values import SID, SID_SIZE, Role
 from bwctl.wire.request import TestRequest
 

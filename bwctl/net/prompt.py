@@ -27,11 +27,13 @@ class PromptServer(tcp.Server):
     def write(self, data: bytes) -> None:
         """Send what the socket takes now, queue the rest; an error shows up there."""
         if self.connected and not self._queued and not self.disconnecting:
-            sent = self.writeSomeData(data)
-            if isinstance(sent, int) and sent > 0:
-                if sent == len(data):
-                    return
-                data = data[sent:]
+            try:
+                sent = self.socket.send(data)
+            except OSError:  # full, or an error that shows up again there
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
         super().write(data)
 
     def startWriting(self) -> None:

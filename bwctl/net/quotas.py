@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from bwctl.limits.classes import LimitClass
 from bwctl.limits.denials import Denial
-from bwctl.limits.quota import Cost, Holding, Ledger, Row, cost_of, has_quotas, quota_denials
+from bwctl.limits.quota import Cost, Holding, Ledger, Row, has_quotas, quota_denials
 from bwctl.net.clock import IClock
-from bwctl.values import TestSpec, unix_from_ntp
+from bwctl.values import unix_from_ntp
 
 
 class Quotas:
@@ -23,15 +23,15 @@ class Quotas:
         """Unix seconds, as the ledger counts."""
         return unix_from_ntp(self._clock.now())
 
-    def denials(self, limit_class: LimitClass, who: str, spec: TestSpec) -> list[Denial]:
-        """Every quota that forbids a requester this test."""
+    def denials(self, limit_class: LimitClass, who: str, cost: Cost) -> list[Denial]:
+        """Every quota that forbids a requester a test."""
         if not has_quotas(limit_class):
             return []
-        return quota_denials(limit_class, self.ledger, who, cost_of(spec), self.now())
+        return quota_denials(limit_class, self.ledger, who, cost, self.now())
 
-    def hold(self, who: str, spec: TestSpec) -> Holding:
+    def hold(self, who: str, cost: Cost) -> Holding:
         """A reservation was booked; it counts as long as it is held."""
-        return self.ledger.hold(who, cost_of(spec))
+        return self.ledger.hold(who, cost)
 
     def confirm(self, holding: Holding) -> None:
         """It was confirmed: its test and its seconds are used up."""

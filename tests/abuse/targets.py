@@ -35,7 +35,7 @@ from bwctl.limits.keys import edit_keys, parse_keys
 from bwctl.limits.parser import parse_limits
 from bwctl.limits.periods import read_days, read_hours
 from bwctl.limits.places import Asker, place_denials
-from bwctl.limits.policy import Facts, check_moment, check_test
+from bwctl.limits.policy import Facts, Moment, check_moment, check_test
 from bwctl.limits.quota import octets_of
 from bwctl.net.chrony import parse_tracking
 from bwctl.net.hook_input import defused, hook_input
@@ -95,8 +95,8 @@ def _request(octets: bytes) -> None:
 
 def _asked(request: TestRequest) -> None:
     spec = request.spec
-    facts = Facts(spec=spec, role=request.role, fuzz=request.error.ticks, now=SLOT)
-    [str(denial) for look in (check_test, check_moment) for denial in look(ROOT, facts)]
+    [str(denial) for denial in check_test(ROOT, Facts(spec=spec, role=request.role))]
+    [str(denial) for denial in check_moment(ROOT, Moment(SLOT, request.error.ticks))]
     [str(denial) for denial in place_denials(spec, request.role, ASKER)]
     for tester in BUILT_IN:
         if tester.tool_id == spec.tool and not tester.problems(spec):

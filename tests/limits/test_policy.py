@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +19,7 @@ from bwctl.limits.keys import parse_keys
 from bwctl.limits.parser import parse_limits
 from bwctl.limits.policy import (
     Facts,
+    Moment,
     check_moment,
     check_padding,
     check_test,
@@ -39,18 +40,29 @@ def spec(tool: ToolID = ToolID.IPERF3, **fields: Any) -> TestSpec:
     return TestSpec(tool=tool, client=LOCALHOST, server=LOCALHOST, **{"duration": 5, **fields})
 
 
-def facts(tool: ToolID = ToolID.IPERF3, **fields: Any) -> Facts:
-    """Facts from fields of either Facts or TestSpec."""
-    names = ("role", "fuzz", "start", "local_client", "clock_synchronised", "allow_unsync")
-    names += ("local_start", "third_party")
-    own = {name: fields.pop(name) for name in names if name in fields}
-    defaults = {"role": Role.CLIENT, "fuzz": ticks(1.7), "now": NOW}
-    return Facts(spec=spec(tool, **fields), **{**defaults, **own})
+class Asked(NamedTuple):
+    """A request: its test, and when it comes."""
+
+    facts: Facts
+    moment: Moment
 
 
-def check(limit_class: LimitClass, asked: Facts) -> list[Denial]:
+def facts(tool: ToolID = ToolID.IPERF3, **fields: Any) -> Asked:
+    """A request from fields of Facts, Moment or TestSpec."""
+    test = {"role": Role.CLIENT, **taken(fields, "role", "local_client", "third_party")}
+    clocks = taken(fields, *Moment._fields)
+    moment = Moment(**{"now": NOW, "fuzz": ticks(1.7), **clocks})
+    return Asked(Facts(spec=spec(tool, **fields), **test), moment)
+
+
+def taken(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Those of some fields that are given; they are no longer among the others."""
+    return {name: fields.pop(name) for name in names if name in fields}
+
+
+def check(limit_class: LimitClass, asked: Asked) -> list[Denial]:
     """All that a class has against a request by itself."""
-    return [*check_test(limit_class, asked), *check_moment(limit_class, asked)]
+    return [*check_test(limit_class, asked.facts), *check_moment(limit_class, asked.moment)]
 
 
 def limits_of(*classes: str, strict: bool = True) -> Limits:
@@ -67,7 +79,7 @@ def last_of(*classes: str, strict: bool = True) -> LimitClass:
     return last
 
 
-def denials(asked: Facts, *classes: str, strict: bool = True) -> list[tuple[str, str]]:
+def denials(asked: Asked, *classes: str, strict: bool = True) -> list[tuple[str, str]]:
     found = check(last_of(*classes, strict=strict), asked)
     return [(denial.limit_class, denial.limit) for denial in found]
 
@@ -78,7 +90,7 @@ NUTTCP, IPERF, PING = ToolID.NUTTCP, ToolID.IPERF, ToolID.PING
 OWAMP, TRACE, TRACEPATH = ToolID.OWAMP, ToolID.TRACEROUTE, ToolID.TRACEPATH
 
 # limit as written, other limits needed, facts that pass, facts that fail
-BOUNDS: list[tuple[str, str, list[Facts], list[Facts]]] = [
+BOUNDS: list[tuple[str, str, list[Asked], list[Asked]]] = [
     (
         "duration=20",
         "",
@@ -331,12 +343,13 @@ class CheckTests(SynchronousTestCase):
     def test_values_are_frozen(self) -> None:
         """Nobody changes facts or classes in passing."""
         for value, name in [
-            (facts(), "fuzz"),
+            (facts().facts, "role"),
+            (facts().moment, "fuzz"),
             (last_of(""), "duration"),
             (limits_of(""), "default"),
         ]:
             self.assertRaises(AttributeError, setattr, value, name, 0)
-        self.assertEqual(replace(facts(), fuzz=1).fuzz, 1)
+        self.assertEqual(replace(facts().facts, role=Role.SERVER).role, Role.SERVER)
 
 
 VALUES = {
@@ -374,7 +387,7 @@ SOME_FACTS = st.builds(
 class TreeTests(SynchronousTestCase):
     @QUIET
     @given(st.lists(A_CLASS, min_size=2, max_size=4), SOME_FACTS)
-    def test_nobody_exceeds_his_parent(self, written: list[dict[str, str]], asked: Facts) -> None:
+    def test_nobody_exceeds_his_parent(self, written: list[dict[str, str]], asked: Asked) -> None:
         """Whatever the classes of a file say: what a class permits, all above it permit."""
         lines = [", ".join(f"{name}={word}" for name, word in one.items()) for one in written]
         classes = list(limits_of(*lines).classes.values())

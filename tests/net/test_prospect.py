@@ -12,7 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.limits.parser import parse_limits
 from bwctl.limits.places import Asker
-from bwctl.net.rules import Application, Rules
+from bwctl.net.application import Application
+from bwctl.net.prospect import Prospects
+from bwctl.net.rules import Rules
 from bwctl.values import Role, ToolID, ticks
 from bwctl.wire.request import TestRequest
 from tests.support.clocks import FakeClock
@@ -27,35 +29,41 @@ assign default root
 HERE, FAR, ELSEWHERE = "192.0.2.1", "192.0.2.9", "198.51.100.7"
 
 
-class RulesTests(SynchronousTestCase):
+class ProspectTests(SynchronousTestCase):
     def setUp(self) -> None:
         reactor = Clock()
         self.host = make_host(reactor, FakeClock(reactor))
         self.host.limits = parse_limits(LIMITS, "f")[0]
-        self.rules = Rules(self.host)
+        self.prospects = Prospects(self.host)
 
     def asked(self, **words: Any) -> TestRequest:
         """Five seconds, soon."""
         at = self.host.clock.now() + ticks(60)
         return request(at, **{"server": HERE, "client": FAR, "tool": ToolID.IPERF3} | words)
 
-    def reasons(self, asked: TestRequest, name: str = "root", **changes: Any) -> str:
-        """What is said to an application for it."""
+    def application(self, asked: TestRequest, name: str = "root", **changes: Any) -> Application:
+        """Of a client that is far away."""
         words: dict[str, Any] = {
             "limit_class": self.host.limits.classes[name],
             "asker": Asker(ip_address(FAR), local=False),
             "third_party": False,
         }
-        application = Application(
+        return Application(
             request=asked, sid=bytes(16), rtt=0.0, client="a test", **words | changes
         )
-        moment = self.rules.moment(application)
-        return "; ".join(self.rules.against(application, asked.spec, moment))
+
+    def reasons(self, asked: TestRequest, **words: Any) -> str:
+        """What is said to an application for it, each time that it comes."""
+        application, tester = self.application(asked, **words), self.host.testers["iperf3"]
+        prospect = self.prospects.of(application, tester)
+        self.assertIs(self.prospects.of(application, tester), prospect)
+        rules = Rules(self.host)
+        return "; ".join(rules.against(application, prospect, rules.moment(application)))
 
     def differs(self, asked: TestRequest, word: str, *changes: dict[str, Any]) -> None:
         """One of two applications for the very same test is refused, whoever comes first."""
         for order in (changes, changes[::-1]):
-            self.rules = Rules(self.host)
+            self.prospects = Prospects(self.host)
             found = {str(change): self.reasons(asked, **change) for change in order}
             self.assertEqual(found[str(changes[0])], "")
             self.assertIn(word, found[str(changes[1])])
@@ -88,10 +96,31 @@ class RulesTests(SynchronousTestCase):
         client = replace(server, role=Role.CLIENT)
         self.assertIs(server.spec, client.spec)
         for order in ((server, client), (client, server)):
-            self.rules = Rules(self.host)
+            self.prospects = Prospects(self.host)
             found = {one.role: self.reasons(one) for one in order}
             self.assertEqual(found[Role.SERVER], "")
             self.assertIn("allow_no_endpoint", found[Role.CLIENT])
+
+    def test_testers(self) -> None:
+        """Another tester for the same test, as a plug-in may bring, is asked by itself."""
+        asked = self.asked()
+        application = self.application(asked)
+        for _ in range(2):
+            first, second = (
+                self.prospects.of(application, self.host.testers[name])
+                for name in ("iperf3", "ping")
+            )
+            self.assertEqual((list(first.problems), first.ports), ([], 1))
+            self.assertEqual((second.tester.name, second.ports), ("ping", 0))
+        self.assertEqual(len(self.prospects), 2)
+
+    def test_problems(self) -> None:
+        """A test that nobody can run has problems, and nothing else is worked out."""
+        prospect = self.prospects.of(
+            self.application(self.asked(duration=0)), self.host.testers["iperf3"]
+        )
+        self.assertIn("a test of 0 seconds", prospect.problems)
+        self.assertEqual((prospect.ports, prospect.length, list(prospect.denials)), (0, 0, []))
 
     def test_freed_tests(self) -> None:
         """A test that takes the place of one that is gone is looked at, and the memory is small."""
@@ -102,7 +131,7 @@ class RulesTests(SynchronousTestCase):
             del asked
             if not number % 500:
                 gc.collect()
-        self.assertLessEqual(len(self.rules._known), 1024)
+        self.assertLessEqual(len(self.prospects), 1024)
 
     def test_new_limits(self) -> None:
         """With new limits everything is looked at again, and nothing old is kept."""
@@ -110,4 +139,4 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual(self.reasons(asked), "")
         self.host.limits = parse_limits(LIMITS.replace("duration=60", "duration=4"), "f")[0]
         self.assertIn("duration=4", self.reasons(asked))
-        self.assertEqual(len(self.rules._known), 1)
+        self.assertEqual(len(self.prospects), 1)
