@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from bwctl.control.legality import CONTROL, Message, State, Table
 from bwctl.control.session import MAX_RESULT, Session, Stopped
@@ -42,20 +43,20 @@ class TimeAsked:
     """Answer with `time`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TestAsked:
     """A time slot is wanted, or (`update`) the held one is to move; `grant` or `deny`."""
 
     __test__ = False
-    request: TestRequest
-    update: bool
+    request: Final[TestRequest]
+    update: Final[bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CancelAsked:
     """The reservation, if there is one, is given back; answer with `deny`."""
 
-    sid: SID
+    sid: Final[SID]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bwctl.errors import AcceptType, RemoteProtocolError
 from bwctl.values import NO_SID, SID, ErrorEstimate, NTPTime
@@ -72,16 +72,16 @@ class TimeResponse:
         return cls(NTPTime(time), decode_error(error))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TestAccept:
     """Answer to a TestRequest: a tentative reservation, or why there is none."""
 
     __test__: ClassVar[bool] = False
     SIZE: ClassVar[int] = _TEST_ACCEPT.size  # 32
-    accept: AcceptType
-    start: NTPTime = NTPTime(0)  # the reservation's, or the first time too late; 0 = denied
-    sid: SID = NO_SID
-    port: int = 0  # tester's port, from the server daemon
+    accept: Final[AcceptType]
+    start: Final[NTPTime] = NTPTime(0)  # the reservation's, or the first time too late; 0 = denied
+    sid: Final[SID] = NO_SID
+    port: Final[int] = 0  # tester's port, from the server daemon
 
     def encode(self) -> bytes:
         """The octets."""

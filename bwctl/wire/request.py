@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from bwctl.errors import BWCTLError, RemoteProtocolError
 from bwctl.values import (
@@ -39,18 +39,18 @@ class UnsupportedRequest(BWCTLError):
     """A legal TestRequest that nobody could carry out; it is answered, not dropped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TestRequest:
     """Ask a daemon for a time slot, move one, or (time 0) give one back."""
 
     __test__: ClassVar[bool] = False
-    role: Role  # the part that the daemon asked plays in the tester
-    time: NTPTime  # wished start; 0 = cancel
-    latest: NTPTime  # 0 = no limit
-    error: ErrorEstimate  # of the requested time
-    spec: TestSpec
-    tool_port: int = 0  # towards the client daemon
-    sid: SID = NO_SID
+    role: Final[Role]  # the part that the daemon asked plays in the tester
+    time: Final[NTPTime]  # wished start; 0 = cancel
+    latest: Final[NTPTime]  # 0 = no limit
+    error: Final[ErrorEstimate]  # of the requested time
+    spec: Final[TestSpec]
+    tool_port: Final[int] = 0  # towards the client daemon
+    sid: Final[SID] = NO_SID
 
     @staticmethod
     def size(version: int) -> int:
