@@ -98,9 +98,8 @@ class Choice:
         severity = self.access if event in ACCESS_EVENTS else _SEVERITY.get(level, _WARNING)
         return 0 <= severity <= self.worst and (self.verbose or severity != _DEBUG)
 
-    def wants(self, event: LogEvent) -> bool:
-        """Whether an event is to be written."""
-        severity = self.severity(event)
+    def wants(self, event: LogEvent, severity: int) -> bool:
+        """Whether an event of such a level is to be written."""
         if not 0 <= severity <= self.worst:
             return False
         return self.verbose or not (severity == _DEBUG or _is_noise(event, severity))
@@ -133,9 +132,9 @@ class _Observer:
         if self._ours_only and not str(event.get("log_namespace", "")).startswith("bwctl."):
             return
         choice = self.choice
-        if not choice.wants(event):
-            return
         severity = choice.severity(event)
+        if not choice.wants(event, severity):
+            return
         level, location = LEVELS[severity], _location() if choice.location else ""
         if choice.json:
             line = json_line(event, level, location)

@@ -82,7 +82,8 @@ class StreamSink(Sink):
 
     def __init__(self, stream: TextIO, *, journal: bool = False) -> None:
         self.timed = not journal
-        self._stream = stream
+        self._stream = stream.buffer
+        self._encoding = stream.encoding or "utf-8"
         self._journal = journal
         self._losses = _Losses()
 
@@ -90,12 +91,9 @@ class StreamSink(Sink):
         """Take one event."""
         if self._journal:
             line = "\n".join(f"<{severity}>{part}" for part in line.split("\n"))
-        text = f"{self._losses}{line}\n"
-        if not text.isascii():
-            encoding = self._stream.encoding or "utf-8"
-            text = text.encode(encoding, "backslashreplace").decode(encoding)
+        octets = f"{self._losses}{line}\n".encode(self._encoding, "backslashreplace")
         try:
-            self._stream.write(text)
+            self._stream.write(octets)
             self._stream.flush()
             self._losses.clear()
         except (OSError, ValueError) as error:  # ValueError: it is closed

@@ -142,7 +142,11 @@ class LevelTests(LogTestCase):
             choice = Choice.of(settings)
             for level, name in product(LogLevel.iterconstants(), ("a.b", *ACCESS_EVENTS)):
                 made = event(log_level=level, event=name)
-                self.assertEqual(choice.hears(level, name), choice.wants(made), (made, settings))
+                self.assertEqual(
+                    choice.hears(level, name),
+                    choice.wants(made, choice.severity(made)),
+                    (made, settings),
+                )
 
     def test_who_hears(self) -> None:
         """Only the log of the whole process spares events, from start to stop; a reload counts."""
