@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class ITester(Interface):
     """A tester as data and pure functions; running it is the work of `bwctl.net`.
 
-    What it says of a TestSpec may be remembered as long as the daemon keeps its limits.
+    What it says of a TestSpec is remembered until the daemon reads its limits again.
     """
 
     name: str = Attribute("lower-case name, as in -T and in configuration keys")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import LoopingCall, deferLater
 
 from bwctl.cli.credentials import AllCredentials
@@ -31,6 +33,7 @@ _AFTER_FAILURE_S = 60.0  # with --streaming
 _EARLY = timedelta(minutes=1)  # by which a clock may be behind the timer that woke us
 _LOOK_S = 20.0
 _TICK_S = 0.2
+_LAST_WORDS_S = 1.0  # for what was said last to leave; whoever has interrupted waits no longer
 _RATE_S = 1.0
 _PHASES = {
     Step.NEGOTIATING: Phase.NEGOTIATING,
@@ -99,8 +102,11 @@ class Session(Task):
             drawing.stop()
             self._progress.close()
             self._tests.close()
-            self._output.close()
-            await self._tests.gone()  # what was said last may wait for the socket
+            try:
+                self._output.close()
+            finally:
+                with suppress(CancelledError):  # a user who does not want to wait for this either
+                    await self._tests.gone(_LAST_WORDS_S)
         return status
 
     async def _pause(self, number: int, failed: bool) -> None:

@@ -108,9 +108,7 @@ class ServerSession(Session):
         self._session_key: bytes | None = None
         self._sid: SID | None = None
         self.peer_extensions = 0  # what the other end confirmed
-        self.version = (
-            0  # of the protocol as the client speaks it, once it has greeted (wire.md 7.2)
-        )
+        self.version = 0  # that the client speaks, once it has greeted (wire.md 7.2)
 
     def greet(self) -> bytes:
         """The ServerGreeting. With no modes it says that there is no service: close after it."""

@@ -61,8 +61,7 @@ def _answer(
     configuration: Configuration, requester: str, testers: Sequence[ITester]
 ) -> Iterator[str]:
     limit_class = class_of(configuration, requester)
-    lineage = " < ".join(one.name for one in limit_class.lineage())
-    yield f"{requester}: class {lineage}"
+    yield f"{requester}: class {' < '.join(limit_class.accounts)}"
     granted: list[str] = []
     free: list[str] = []
     for name, sense in LIMITS.items():

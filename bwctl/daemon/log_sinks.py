@@ -82,8 +82,7 @@ class StreamSink(Sink):
 
     def __init__(self, stream: TextIO, *, journal: bool = False) -> None:
         self.timed = not journal
-        self._stream = stream.buffer
-        self._encoding = stream.encoding or "utf-8"
+        self._stream = stream
         self._journal = journal
         self._losses = _Losses()
 
@@ -91,9 +90,12 @@ class StreamSink(Sink):
         """Take one event."""
         if self._journal:
             line = "\n".join(f"<{severity}>{part}" for part in line.split("\n"))
-        octets = f"{self._losses}{line}\n".encode(self._encoding, "backslashreplace")
+        text = f"{self._losses}{line}\n"
+        if not text.isascii():
+            encoding = self._stream.encoding or "utf-8"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
         try:
-            self._stream.write(octets)
+            self._stream.write(text)
             self._stream.flush()
             self._losses.clear()
         except (OSError, ValueError) as error:  # ValueError: it is closed

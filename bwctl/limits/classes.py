@@ -103,17 +103,20 @@ class LimitClass:
     first_day: int = 0  # as date.toordinal; 0: no first one
     last_day: int = 0
     widened: frozenset[str] = frozenset()  # limits in which it exceeds its parent, as C permits
-    accounts: tuple[str, ...] = field(init=False, repr=False)  # its own name and its ancestors'
     _binding: dict[str, tuple[LimitClass, ...]] = field(
         default_factory=dict, init=False, repr=False
     )
+    _accounts: list[str] = field(default_factory=list, init=False, repr=False)
     _given: dict[tuple[str, ...], tuple[str, ...]] = field(
         default_factory=dict, init=False, repr=False
     )
 
-    def __post_init__(self) -> None:
-        """A reservation of the class is held on these."""
-        object.__setattr__(self, "accounts", tuple(one.name for one in self.lineage()))
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Names of the classes on which what its clients hold counts, worked out once."""
+        if not self._accounts:
+            self._accounts.extend(one.name for one in self.lineage())
+        return tuple(self._accounts)
 
     def lineage(self) -> Iterator[LimitClass]:
         """The class, its parent and so on up to the root."""

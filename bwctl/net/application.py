@@ -1,4 +1,4 @@
-"""What comes before the resource broker."""
+"""A request for a time slot as the resource broker sees it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from bwctl.net.host import Host
 from bwctl.net.prospect import Prospect, Prospects, length_of
 from bwctl.net.rules import Rules
 from bwctl.net.timers import Timer
-from bwctl.values import NEVER, SID, Kind, NTPTime, Report, Role, TestSpec, seconds, ticks
+from bwctl.values import NEVER, SID, Kind, NTPTime, Report, Role, TestSpec, ToolID, seconds, ticks
 
 MAX_FUZZ = ticks(3600)  # beyond this a clock is not one; such padding would fill the timetable
 
@@ -98,7 +98,7 @@ class BrokerService:
             own_port = host.take_ports(pool, wanted, address, datagrams=prospect.datagrams)
         if own_port is None:
             return self._refused(application, Refusal(AcceptType.FAILURE, "no free tester port"))
-        placed = self._place(application, prospect.length, None, moment)
+        placed = self._place(application, prospect.spec.tool, prospect.length, None, moment)
         if isinstance(placed, Refusal):
             pool.release(own_port, wanted, unused=True)
             return self._refused(application, placed)
@@ -132,7 +132,8 @@ class BrokerService:
             return self._refused(application, refusal)
         self._disarm(booking)
         held = booking.reservation
-        placed = self._place(application, length_of(booking.spec, booking.tester), held, moment)
+        length = length_of(booking.spec, booking.tester)
+        placed = self._place(application, booking.spec.tool, length, held, moment)
         if isinstance(placed, Refusal):
             self.release(booking)
             return self._refused(application, placed)
@@ -172,6 +173,7 @@ class BrokerService:
     def _place(
         self,
         application: Application,
+        tool: ToolID,
         length: int,
         replacing: Reservation | None,
         moment: Moment,
@@ -182,7 +184,7 @@ class BrokerService:
         demand = Demand(
             sid=application.sid,
             role=request.role,
-            tool=request.spec.tool,
+            tool=tool,
             earliest=max(request.time, self.confirmed.displaced_until),
             latest=self._rules.latest(application, now),
             length=length,

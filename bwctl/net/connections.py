@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Network
 from typing import Generic, TypeVar
 
@@ -76,10 +76,8 @@ class Connections(Generic[C]):
         return wrong + [name for name in names if by_class[name] != self._by_class[name]]
 
 
-def _names(limit_class: LimitClass | None) -> Iterator[str]:
-    while limit_class is not None:
-        yield limit_class.name
-        limit_class = limit_class.parent
+def _names(limit_class: LimitClass | None) -> tuple[str, ...]:
+    return limit_class.accounts if limit_class is not None else ()
 
 
 def _place_of(peer: IPAddress) -> bytes:

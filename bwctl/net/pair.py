@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, gatherResults, race
+from twisted.internet.defer import Deferred, gatherResults
 
 from bwctl.control.client import Identity, Opened
 from bwctl.control.session import MAX_RESULT
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # a client between two daemons never needs them
     from bwctl.net.probe import Probe
     from bwctl.net.tls import ClientTLS
 
-_CLOSING_S = 5.0  # a tester is killed within two seconds, its guard one later
+CLOSING_S = 5.0  # a tester is killed within two seconds, its guard one later
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Held:
         probing = self.probe is not None and not self.probe.ended().called
         return not (connected or inside or probing)
 
-    async def gone(self, timers: Timers) -> None:
+    async def gone(self, timers: Timers, most_s: float = CLOSING_S) -> None:
         """After `close`: until nothing is left, or should be."""
         waits: list[Deferred[Any]] = [
             client.lost.wait() for client in self.clients if client.connected
@@ -158,13 +158,15 @@ class Held:
         if self.factory is not None:
             waits.append(self.factory.all_over())
         enough: Once[None] = Once()
-        timer = timers.after(_CLOSING_S, enough.fire, None)
-        either: list[Deferred[Any]] = [gatherResults(waits), enough.wait()]
-        await race(either)
-        timer.cancel()
-        for client in self.clients:
-            if client.connected and not client.lost.fired:
-                client.transport.abortConnection()
+        timer = timers.after(most_s, enough.fire, None)
+        gatherResults(waits, consumeErrors=True).addBoth(lambda _: enough.fire(None))
+        try:
+            await enough.wait()
+        finally:
+            timer.cancel()
+            for client in self.clients:
+                if client.connected and not client.lost.fired:
+                    client.transport.abortConnection()
 
 
 @dataclass(slots=True, eq=False)

@@ -25,21 +25,22 @@ _LEAST_INTERVAL_MS = 100  # no tester reports more often; C 1.3 and 1.4 clients 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prospect:
-    """What a request brings with it whenever its test is; with problems there is no more to it."""
+    """What a request brings with it whenever its test is."""
 
-    asked: TestSpec
+    asked: TestSpec  # its identity is the memory's key, so it has to live as long
     spec: TestSpec  # as it will be run
     tester: ITester
     problems: Sequence[str] = ()  # why no tester could run it
     denials: Sequence[Denial] = ()  # what forbids it to this class and client
+    cost: Cost = Cost()  # to quotas
+    # Only of what is not forbidden anyway:
     ports: int = 0  # that our end takes from the tester's pool
     datagrams: bool = True  # whether they may be ports of UDP too
     length: int = 0  # of the test, in ticks; padding comes on top
-    cost: Cost = Cost()  # to quotas
 
 
 class Prospects:
-    """The memory of them; new limits empty it."""
+    """The memory of them; the first request under new limits empties it."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -54,7 +55,7 @@ class Prospects:
         if self._limits is not self._host.limits:
             self._limits = self._host.limits
             self._known.clear()
-        # As long as a prospect is kept, the ids of what it is of are theirs alone.
+        # A prospect keeps what it is of alive, so these ids are theirs alone.
         request, asker = application.request, application.asker
         key = (
             id(request.spec),
@@ -77,21 +78,24 @@ def _prospect(application: Application, tester: ITester) -> Prospect:
     asked, role = application.request.spec, application.request.role
     limit_class, asker = application.limit_class, application.asker
     spec = _as_run(asked, role, limit_class)
-    problems = [*tester.problems(spec), *(() if spec.duration else ("a test of 0 seconds",))]
-    if problems:
-        return Prospect(asked=asked, spec=spec, tester=tester, problems=problems)
     facts = policy.Facts(
         spec=spec, role=role, local_client=asker.local, third_party=application.third_party
     )
-    return Prospect(
+    prospect = Prospect(
         asked=asked,
         spec=spec,
         tester=tester,
+        problems=[*tester.problems(spec), *(() if spec.duration else ("a test of 0 seconds",))],
         denials=[*policy.check_test(limit_class, facts), *place_denials(spec, role, asker)],
+        cost=cost_of(spec),
+    )
+    if prospect.problems or prospect.denials:
+        return prospect
+    return replace(
+        prospect,
         ports=tester.ports(spec, role),
         datagrams=_may_use_datagrams(tester, spec),
         length=length_of(spec, tester),
-        cost=cost_of(spec),
     )
 
 

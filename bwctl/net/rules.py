@@ -20,9 +20,9 @@ class Rules:
         self._host = host
 
     def moment(self, application: Application) -> Moment:
-        """The host's clocks now, what padding their error makes, the start asked for if it counts.
+        """The host's clocks now, the padding that their error makes, the start as local time.
 
-        Reading a clock takes its time: once for each request.
+        The last one only where a class looks at it.
         """
         host, request = self._host, application.request
         clock, local_start = host.clock, None

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from bwctl.net.conductor import Conductor, Wish
 from bwctl.net.failures import SessionFailure
-from bwctl.net.pair import EndWish, Held, Opener, Pair, Surroundings
+from bwctl.net.once import settled
+from bwctl.net.pair import CLOSING_S, EndWish, Held, Opener, Pair, Surroundings
 from bwctl.results import ExitStatus, TestResult
 from bwctl.verdict import judge
 
@@ -72,8 +73,7 @@ class Series:
             held.close()
         self._pair = None
 
-    async def gone(self) -> None:
-        """After `close`: until nothing is left of any test, a few seconds at most."""
+    async def gone(self, most_s: float = CLOSING_S) -> None:
+        """After `close`: until nothing is left of any test, or so many seconds are over."""
         held, self._held = self._held, []
-        for one in held:
-            await one.gone(self._around.timers)
+        await settled([one.gone(self._around.timers, most_s) for one in held])

@@ -133,6 +133,26 @@ class InterruptTests(SynchronousTestCase):
             self.assertTrue(until(lambda d=daemon: not workers(d, ""), 5))
             daemon.stop()
 
+    def test_nobody_answers(self) -> None:
+        """With an end of its own and a daemon that hangs, a client leaves when told again."""
+        one = self.start(ONE)
+        for signals in (2, 3):
+            client = client_ours("-T", "thrulay", "-s", one.node, "-t", "20")
+            client.await_word("running")
+            time.sleep(1.0)
+            one.process.send_signal(signal.SIGSTOP)
+            try:
+                for _ in range(signals - 1):
+                    client.process.send_signal(signal.SIGINT)
+                    time.sleep(0.3)
+                ran = self.interrupted(client, "collecting", signal.SIGINT)
+            finally:
+                one.process.send_signal(signal.SIGCONT)
+            self.assertEqual(ran.status, 130, ran.report)
+            self.assertNotRegex(ran.stderr, "Traceback|Unhandled|defect")
+            self.assertTrue(until(lambda: not workers(one, ""), 20))
+            one.assert_idle()
+
     def places_for_output(self, ends: tuple[str, ...]) -> None:
         """A closed stdout, a directory that is not there."""
         client = client_ours(*ends, "-t", "1", "-n", "2", "--streaming")

@@ -289,6 +289,9 @@ class CheckTests(SynchronousTestCase):
         ]:
             asked = facts(clock_synchronised=synchronised, allow_unsync=allowed)
             self.assertEqual(denials(asked, ""), expected)
+        asked = facts(clock_synchronised=False, fuzz=ticks(9))
+        first, _ = denials(asked, "max_time_error=2")
+        self.assertEqual(first, ("", "allow_unsync"), "the clock is the cause of what follows")
 
     def test_denials_read_well(self) -> None:
         """A denial says what is allowed, by whom, and what was asked."""

@@ -15,14 +15,14 @@ from bwctl.limits.places import Asker
 from bwctl.net.application import Application
 from bwctl.net.prospect import Prospects
 from bwctl.net.rules import Rules
-from bwctl.values import Role, ToolID, ticks
+from bwctl.values import NTPTime, Role, ToolID, ticks
 from bwctl.wire.request import TestRequest
 from tests.support.clocks import FakeClock
 from tests.support.inmemory import make_host
 from tests.support.raw import request
 
 LIMITS = """\
-limit root with duration=60, allow_third_party=off
+limit root with duration=60, allow_third_party=off, allow_udp=on
 limit short with parent=root, duration=3
 assign default root
 """
@@ -114,6 +114,25 @@ class ProspectTests(SynchronousTestCase):
             self.assertEqual((second.tester.name, second.ports), ("ping", 0))
         self.assertEqual(len(self.prospects), 2)
 
+    def test_what_the_tester_says(self) -> None:
+        """Length with overtime, and the ports of our own end."""
+        nuttcp = self.host.testers["nuttcp"]
+        server = self.asked(tool=ToolID.NUTTCP, duration=5, udp=True)
+        for asked in (server, replace(server, role=Role.CLIENT)):
+            prospect = self.prospects.of(self.application(asked), nuttcp)
+            self.assertEqual(prospect.length, ticks(5 + nuttcp.overtime(asked.spec)))
+            self.assertGreater(prospect.length, ticks(5))
+            self.assertEqual(prospect.ports, nuttcp.ports(asked.spec, asked.role))
+        self.assertNotEqual(nuttcp.ports(server.spec, Role.SERVER), prospect.ports)
+
+    def test_forbidden(self) -> None:
+        """A tester is asked nothing but problems about a test that the limits forbid."""
+        prospect = self.prospects.of(
+            self.application(self.asked(duration=61)), self.host.testers["iperf3"]
+        )
+        self.assertEqual([one.limit for one in prospect.denials], ["duration"])
+        self.assertEqual((prospect.ports, prospect.length), (0, 0))
+
     def test_problems(self) -> None:
         """A test that nobody can run has problems, and nothing else is worked out."""
         prospect = self.prospects.of(
@@ -122,11 +141,28 @@ class ProspectTests(SynchronousTestCase):
         self.assertIn("a test of 0 seconds", prospect.problems)
         self.assertEqual((prospect.ports, prospect.length, list(prospect.denials)), (0, 0, []))
 
+    def test_latest_start(self) -> None:
+        """The earlier one of what the client wants and its class allows, if there is any."""
+        horizon = parse_limits("limit root with event_horizon=60\nassign default root\n", "f")[0]
+        bounded, now = horizon.classes["root"], self.host.clock.now()
+        rules, soon, late = Rules(self.host), NTPTime(now + ticks(5)), NTPTime(now + ticks(99))
+        for limit_class, wanted, latest in (
+            (self.host.limits.classes["root"], NTPTime(0), None),
+            (self.host.limits.classes["root"], late, late),
+            (bounded, NTPTime(0), now + ticks(60)),
+            (bounded, soon, soon),
+            (bounded, late, now + ticks(60)),
+        ):
+            asked = replace(self.asked(), latest=wanted)
+            application = self.application(asked, limit_class=limit_class)
+            self.assertEqual(rules.latest(application, now), latest)
+
     def test_freed_tests(self) -> None:
         """A test that takes the place of one that is gone is looked at, and the memory is small."""
         for number in range(3000):
             asked = self.asked(duration=5 if number % 2 else 90)
-            asked = replace(asked, spec=replace(asked.spec))  # one that nobody else keeps
+            # One that nobody else keeps, and that is run another way than it is written.
+            asked = replace(asked, spec=replace(asked.spec, report_interval_ms=1))
             self.assertEqual("duration=60" in self.reasons(asked), not number % 2)
             del asked
             if not number % 500:

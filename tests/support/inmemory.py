@@ -9,9 +9,9 @@ from twisted.internet.task import Clock
 
 from bwctl.broker.ports import PortPool
 from bwctl.limits.places import Asker
+from bwctl.net.application import Application
 from bwctl.net.broker import Booking, BrokerService
 from bwctl.net.host import Host
-from bwctl.net.rules import Application
 from bwctl.net.timers import Timers
 from bwctl.testers.registry import BUILT_IN
 from bwctl.values import SID, ToolID
@@ -35,10 +35,12 @@ def make_host(reactor: Clock, clock: FakeClock) -> Host:
     return host
 
 
-def book(host: Host, broker: BrokerService, number: int, at: int, duration: int = 5) -> Booking:
-    """A reservation for a client at PEER, as early as can be from a time on."""
-    application = Application(
-        request=request(at, tool=ToolID.THRULAY, duration=duration),
+def application(
+    host: Host, number: int, at: int, tool: ToolID = ToolID.THRULAY, duration: int = 5
+) -> Application:
+    """What a client at PEER asks for, from a time on."""
+    return Application(
+        request=request(at, tool=tool, duration=duration),
         sid=SID(bytes([number]) * 16),
         limit_class=host.limits.default,
         rtt=0.0,
@@ -47,6 +49,10 @@ def book(host: Host, broker: BrokerService, number: int, at: int, duration: int 
         client="a test",
         requester=f"net:{PEER}",
     )
-    booking = broker.reserve(application)
+
+
+def book(host: Host, broker: BrokerService, number: int, at: int, duration: int = 5) -> Booking:
+    """A reservation for a client at PEER, as early as can be from a time on."""
+    booking = broker.reserve(application(host, number, at, duration=duration))
     assert isinstance(booking, Booking), booking
     return booking
