@@ -41,6 +41,7 @@ _ECHOES = (
     "stop_tool:",
     "stop_endpoint:",
 )
+_OF_A_CONNECTION = frozenset({"rtt_ms", "mss"})
 _NEEDED = {
     Kind.THROUGHPUT: ("bits_per_second", "no throughput in the tester's output"),
     Kind.LATENCY: ("received", "no packet that came back in the tester's output"),
@@ -54,6 +55,15 @@ _VAGUE = (
     "no statistics found in the output",
     "no hop found in the output",
 )
+
+
+def has_figures(result: TestResult) -> bool:
+    """Whether a test that was cut short has measured anything.
+
+    What testers of throughput tell as soon as they are connected does not count.
+    """
+    throughput = result.spec is not None and result.spec.kind is Kind.THROUGHPUT
+    return not result.summary.keys() <= (_OF_A_CONNECTION if throughput else frozenset())
 
 
 def judge(result: TestResult) -> Failure | None:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from bwctl.errors import AcceptType
 from bwctl.results import EndResult, ExitStatus, TestResult
 from bwctl.values import Report, Role, ToolID
-from bwctl.verdict import judge
+from bwctl.verdict import has_figures, judge
 from tests.render.results import GOOD, RECEIVER, SENDER, SPEC, report, with_reports
 
 
@@ -172,3 +172,20 @@ class VerdictTests(SynchronousTestCase):
         self.assertIsNone(judge(self.of_kind(ToolID.TRACEPATH, reached=False, hops=hops)))
         result = self.of_kind(ToolID.TRACEPATH, reached=False)
         self.check(result, ExitStatus.TEST_FAILED, "no hop in the tester's output")
+
+
+class FigureTests(SynchronousTestCase):
+    """has_figures."""
+
+    def test_of_what_there_is(self) -> None:
+        """That both testers had met is no figure of a throughput test; of others an RTT is one."""
+        for summary, throughput, others in (
+            ({}, False, False),
+            ({"rtt_ms": {"min": 0.1}, "mss": 1448}, False, True),
+            ({"rtt_ms": {"min": 0.1}, "bytes": 1}, True, True),
+        ):
+            for tool, expected in ((ToolID.NUTTCP, throughput), (ToolID.PING, others)):
+                spec = replace(SPEC, tool=tool)
+                told = Report(tool=tool.name.lower(), summary=summary)
+                result = replace(with_reports(None, told), spec=spec)
+                self.assertEqual(has_figures(result), expected, (tool, summary))

@@ -36,6 +36,7 @@ from bwctl.values import (
     ticks,
     tool_name,
 )
+from bwctl.verdict import has_figures
 
 _LEAD_S = 2  # before this an idle daemon offers no start: its padding is at least 1.5 s
 
@@ -334,7 +335,8 @@ class Conductor:
             self._keep(role, result, spec)
         self._update(finished=self._now())
         if interrupted:
-            partial = "the results are partial" if self.result.summary else "there are no results"
+            measured = has_figures(self.result)
+            partial = "the results are partial" if measured else "there are no results"
             text = f"interrupted{f'; {partial}' if begun and ends else ''}; nothing is left behind"
             raise SessionFailure("interrupted", text)
         told = [one.accept for one in ends.values()]
