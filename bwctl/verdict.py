@@ -41,7 +41,7 @@ _ECHOES = (
     "stop_tool:",
     "stop_endpoint:",
 )
-_OF_A_CONNECTION = frozenset({"rtt_ms", "mss"})
+_OF_A_CONNECTION = frozenset({"rtt_ms", "mss"})  # told before anything has moved
 _NEEDED = {
     Kind.THROUGHPUT: ("bits_per_second", "no throughput in the tester's output"),
     Kind.LATENCY: ("received", "no packet that came back in the tester's output"),

@@ -33,7 +33,7 @@ _AFTER_FAILURE_S = 60.0  # with --streaming
 _EARLY = timedelta(minutes=1)  # by which a clock may be behind the timer that woke us
 _LOOK_S = 20.0
 _TICK_S = 0.2
-_LAST_WORDS_S = 1.0  # for what was said last to leave; whoever has interrupted waits no longer
+_LAST_WORDS_S = 1.0  # at the end, for what was said last to leave; after a signal too
 _RATE_S = 1.0
 _PHASES = {
     Step.NEGOTIATING: Phase.NEGOTIATING,

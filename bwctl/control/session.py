@@ -88,8 +88,8 @@ class Session:
         self._wanted = size
         if len(self._plain) < size:
             self._decrypt()
-            if len(self._plain) < size:
-                return None
+        if len(self._plain) < size:
+            return None
         octets = bytes(self._plain[:size])
         del self._plain[:size]
         return octets

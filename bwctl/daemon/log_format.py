@@ -78,8 +78,7 @@ def text_line(event: LogEvent, level: str, location: str = "", *, time: bool = T
         words.insert(2, location)
     if time:
         words.insert(0, timestamp(event.get("log_time", 0.0)))
-    for name in further:
-        words.append(f"{name}={quoted(_shown(name, event[name]))}")
+    words += [f"{name}={quoted(_shown(name, event[name]))}" for name in further]
     line = " ".join(filter(None, words))
     return line if "log_failure" not in event else "\n\t| ".join((line, *_traceback(event)))
 
@@ -114,7 +113,7 @@ def message(event: LogEvent) -> str:
 
 def quoted(value: object) -> str:
     """The value of a field: bare where it is plain, else in quotes."""
-    text = value if type(value) is str and len(value) <= LONGEST_FIELD else _text(value)
+    text = _text(value)
     if _BARE.fullmatch(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -178,6 +177,8 @@ def _without_secrets(values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def _text(value: object) -> str:
     """A value as a text, which may still hold anything."""
+    if type(value) is str and len(value) <= LONGEST_FIELD:  # as most are
+        return value
     if isinstance(value, Enum):
         return str(value.name)
     if type(value) is bytes:  # not a key, whose own str hides it

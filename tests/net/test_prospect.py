@@ -134,7 +134,7 @@ class ProspectTests(SynchronousTestCase):
         self.assertEqual((prospect.ports, prospect.length), (0, 0))
 
     def test_problems(self) -> None:
-        """A test that nobody can run has problems, and nothing else is worked out."""
+        """A test that nobody can run has problems, and its tester is asked nothing else."""
         prospect = self.prospects.of(
             self.application(self.asked(duration=0)), self.host.testers["iperf3"]
         )
