@@ -7,8 +7,9 @@ import queue
 import stat
 import syslog
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import starmap
 from typing import Final, TextIO
 
 MOST_WAITING: Final = 1000  # lines that wait for syslog; more are dropped
@@ -25,17 +26,18 @@ SYSLOG_FACILITIES: Final = {name: place << 3 for place, name in enumerate(_FACIL
 }
 
 
+Line = tuple[int, str]
+"""Severity as syslog counts, 0 emerg ... 7 debug, and the text of one event; a line feed in it
+begins a line that belongs to it."""
+
+
 class Sink:
     """Takes lines; this one drops them. What a sink does not need to know, it need not override."""
 
     timed = True  # whether a line has to begin with the time
 
-    def write(self, severity: int, line: str) -> None:
-        """Take one event; a line feed in it begins a line that belongs to it.
-
-        Args:
-            severity: as syslog counts, 0 emerg ... 7 debug.
-        """
+    def write(self, lines: Sequence[Line]) -> None:
+        """Take some lines, the oldest first."""
 
     def begin(self) -> None:
         """The process is the daemon now: nothing forks it any more."""
@@ -60,16 +62,21 @@ class _Losses:
     def __init__(self) -> None:
         self._count = 0
         self._why = ""
+        self._cut = False
 
-    def add(self, why: str) -> None:
-        self._count += 1
+    def add(self, why: str, count: int = 1, *, cut: bool = False) -> None:
+        """Some more lines; whether the beginning of the first one was written."""
+        self._count += count
         self._why = why
+        self._cut = self._cut or cut
 
     def __str__(self) -> str:
-        return f"{self._count} log lines were lost: {self._why}\n" if self._count else ""
+        told = f"{self._count} log lines were lost: {self._why}\n" if self._count else ""
+        return f"\n{told}" if self._cut else told
 
     def clear(self) -> None:
         self._count = 0
+        self._cut = False
 
 
 class StreamSink(Sink):
@@ -86,11 +93,10 @@ class StreamSink(Sink):
         self._journal = journal
         self._losses = _Losses()
 
-    def write(self, severity: int, line: str) -> None:
-        """Take one event."""
-        if self._journal:
-            line = "\n".join(f"<{severity}>{part}" for part in line.split("\n"))
-        text = f"{self._losses}{line}\n"
+    def write(self, lines: Sequence[Line]) -> None:
+        """Take some lines."""
+        texts = starmap(_marked, lines) if self._journal else (line for _, line in lines)
+        text = str(self._losses) + "\n".join(texts) + "\n"
         if not text.isascii():
             encoding = self._stream.encoding or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
@@ -99,7 +105,12 @@ class StreamSink(Sink):
             self._stream.flush()
             self._losses.clear()
         except (OSError, ValueError) as error:  # ValueError: it is closed
-            self._losses.add(str(error))
+            self._losses.add(str(error), len(lines))
+
+
+def _marked(severity: int, line: str) -> str:
+    """A line, or more, with the level as systemd's journal takes it."""
+    return "\n".join(f"<{severity}>{part}" for part in line.split("\n"))
 
 
 class FileSink(Sink):
@@ -123,13 +134,18 @@ class FileSink(Sink):
             flags |= os.O_NOFOLLOW
         return os.open(self.path, flags, 0o640)
 
-    def write(self, severity: int, line: str) -> None:
-        """Take one event."""
+    def write(self, lines: Sequence[Line]) -> None:
+        """Take some lines."""
+        text = str(self._losses) + "\n".join(line for _, line in lines) + "\n"
+        octets = text.encode("utf-8", "backslashreplace")
+        done = 0
         try:
-            os.write(self._file, f"{self._losses}{line}\n".encode("utf-8", "backslashreplace"))
+            while done < len(octets):
+                done += os.write(self._file, octets[done:])
             self._losses.clear()
-        except OSError as error:
-            self._losses.add(str(error))
+        except OSError as error:  # which a disk that becomes full gives after it took a part
+            lost = min(octets.count(b"\n", done), len(lines))
+            self._losses.add(str(error), lost, cut=octets[:done][-1:] not in (b"", b"\n"))
 
     def reopen(self) -> None:
         """Go on in a new file; see `Sink.reopen`."""
@@ -168,13 +184,14 @@ class SyslogSink(Sink):
         self._thread: threading.Thread | None = None
         self._stuck = False
 
-    def write(self, severity: int, line: str) -> None:
-        """Take one event."""
-        for part in line.split("\n"):
-            if self._thread is not None:
-                self._put(severity, _sendable(part))
-            elif not self._stuck:
-                self._call(severity, _sendable(part))
+    def write(self, lines: Sequence[Line]) -> None:
+        """Take some lines."""
+        for severity, line in lines:
+            for part in line.split("\n"):
+                if self._thread is not None:
+                    self._put(severity, _sendable(part))
+                elif not self._stuck:
+                    self._call(severity, _sendable(part))
 
     def _put(self, severity: int, part: str) -> None:
         if self._waiting.qsize() > MOST_WAITING - 2:  # room for the line and for the losses

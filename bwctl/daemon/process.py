@@ -109,7 +109,7 @@ class BwctldProcess(BwctldService):
     def startService(self) -> None:
         """Start, and tell who started us when clients are answered."""
         super().startService()
-        self._daemon_log.begin()
+        self._daemon_log.begin(self.host.reactor)
         self._notifier.begin(self.host.timers)
         self._catch(signal.SIGHUP, self._hung_up)
         self._catch(signal.SIGUSR1, self.write_status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import IntEnum
 from ipaddress import ip_address
 from itertools import product
@@ -11,15 +12,17 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.application.service import Application, MultiService
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.daemon import log as log_module
 from bwctl.daemon.config import Settings
-from bwctl.daemon.log import ACCESS_EVENTS, LEVELS, Choice, DaemonLog
+from bwctl.daemon.log import DaemonLog
+from bwctl.daemon.log_choice import ACCESS_EVENTS, LEVELS, Choice
 from bwctl.daemon.log_format import LONGEST_FIELD, clean, json_line, quoted, text_line, timestamp
-from bwctl.daemon.log_sinks import FileSink, Sink
+from bwctl.daemon.log_sinks import FileSink, Line, Sink
 from bwctl.limits.keys import Key
 from bwctl.net.eventlog import EventLog, everything
 from bwctl.values import ntp_from_unix
@@ -37,9 +40,11 @@ class Kept(Sink):
         self.timed = timed
         self.taken: list[tuple[int, str]] = []
         self.calls: list[str] = []
+        self.writes = 0
 
-    def write(self, severity: int, line: str) -> None:
-        self.taken.append((severity, line))
+    def write(self, lines: Sequence[Line]) -> None:
+        self.taken += lines
+        self.writes += 1
 
     def begin(self) -> None:
         self.calls.append("begin")
@@ -152,13 +157,13 @@ class LevelTests(LogTestCase):
         """Only the log of the whole process spares events, from start to stop; a reload counts."""
         self.patch(log_module, "choose_sink", lambda *_: Kept())
         theirs = DaemonLog(Settings(priority="err"))
-        theirs.begin()
+        theirs.begin(Clock())
         self.assertIs(EventLog.hears, everything)
         theirs.end()
         log = DaemonLog(Settings(priority="err"), {"nodaemon": True})
         self.addCleanup(log.end)
         self.assertIs(EventLog.hears, everything)
-        log.begin()
+        log.begin(Clock())
         self.assertFalse(EventLog.hears(LogLevel.info, "a.b"))
         log.reload(Settings(priority="info"))
         self.assertTrue(EventLog.hears(LogLevel.info, "a.b"))
@@ -196,7 +201,7 @@ class AttachTests(LogTestCase):
             for parent in (application, MultiService()):
                 log.attach(parent)
             self.assertIsNone(application.getComponent(ILogObserver, None))
-            log.begin()
+            log.begin(Clock())
             self.addCleanup(log.end)
             self.assertNotIn(log.observer, globalLogPublisher._observers)
 
@@ -206,7 +211,7 @@ class AttachTests(LogTestCase):
         self.patch(log_module, "choose_sink", lambda *_: FileSink(path))
         log = DaemonLog(Settings(priority="info"))
         Logger("bwctl.net").info("before", event="a.b")
-        log.begin()
+        log.begin(Clock())
         Logger("bwctl.net").info("mine", event="a.b")
         Logger("theirs").info("not mine")
         log.end()
@@ -217,7 +222,7 @@ class AttachTests(LogTestCase):
     def test_life(self) -> None:
         """The sink is told what happens to the process."""
         _, kept = self.log_with()
-        self.daemon_log.begin()
+        self.daemon_log.begin(Clock())
         self.daemon_log.hand_over(7, 8)
         self.daemon_log.end()
         self.assertEqual(kept.calls, ["begin", "7 8", "close"])

@@ -14,7 +14,7 @@ import bwctl
 from bwctl.daemon.config import DEFAULT_TEST_PORTS, Settings
 from bwctl.daemon.config_options import TOOLS, Option, option_table
 from bwctl.daemon.config_values import FACILITIES, PRIORITIES
-from bwctl.daemon.log import ACCESS_EVENTS
+from bwctl.daemon.log_choice import ACCESS_EVENTS
 from bwctl.daemon.tap import Options
 from bwctl.limits.classes import LIMITS, LimitClass
 from bwctl.limits.written import TESTERS, format_value

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
+import resource
+import signal
 import syslog
 import threading
 import time
@@ -38,8 +41,8 @@ class FileTests(SynchronousTestCase):
 
     def test_append(self) -> None:
         """Lines are added to what is there, and are there at once."""
-        self.sink.write(INFO, "one")
-        FileSink(str(self.path)).write(ERR, "zwei \ud800 ☺")
+        self.sink.write([(INFO, "one")])
+        FileSink(str(self.path)).write([(ERR, "zwei \ud800 ☺")])
         self.assertEqual(self.path.read_text("utf-8"), "one\nzwei \\ud800 ☺\n")
 
     def test_mode(self) -> None:
@@ -48,11 +51,11 @@ class FileTests(SynchronousTestCase):
 
     def test_reopen(self) -> None:
         """After a rotation a new file is written."""
-        self.sink.write(INFO, "one")
+        self.sink.write([(INFO, "one")])
         old = self.path.rename(self.path.with_suffix(".1"))
-        self.sink.write(INFO, "two")
+        self.sink.write([(INFO, "two")])
         self.sink.reopen()
-        self.sink.write(INFO, "three")
+        self.sink.write([(INFO, "three")])
         self.assertEqual(old.read_text(), "one\ntwo\n")
         self.assertEqual(self.path.read_text(), "three\n")
 
@@ -61,7 +64,7 @@ class FileTests(SynchronousTestCase):
         self.path.unlink()
         self.path.mkdir()
         self.assertRaises(OSError, self.sink.reopen)
-        self.sink.write(INFO, "lost in an unlinked file, but no error")
+        self.sink.write([(INFO, "lost in an unlinked file, but no error")])
 
     def test_relative_path(self) -> None:
         """Stays the same file when the daemon changes its directory."""
@@ -70,14 +73,30 @@ class FileTests(SynchronousTestCase):
     def test_full_disk(self) -> None:
         """What cannot be written is counted, and told with the next line that can be."""
         sink = FileSink("/dev/full")
-        sink.write(INFO, "one")
-        sink.write(INFO, "two")
+        sink.write([(INFO, "one")])
+        sink.write([(INFO, "two")])
         sink._file = self.sink._file
-        sink.write(INFO, "three")
-        sink.write(INFO, "four")
+        sink.write([(INFO, "three")])
+        sink.write([(INFO, "four")])
         lost, *lines = self.path.read_text().splitlines()
         self.assertIn("2 log lines were lost: ", lost)
         self.assertEqual(lines, ["three", "four"])
+
+    def test_disk_becomes_full(self) -> None:
+        """A line that was cut ends there; it and those behind it are lost."""
+        old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGXFSZ, old)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6, hard))
+        try:
+            self.sink.write([(INFO, "one"), (INFO, "two"), (INFO, "three")])
+            self.sink.write([(INFO, "four")])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        self.sink.write([(INFO, "five")])
+        why = os.strerror(errno.EFBIG)
+        expected = f"one\ntw\n3 log lines were lost: [Errno {errno.EFBIG}] {why}\nfive\n"
+        self.assertEqual(self.path.read_text(), expected)
 
     def test_hand_over(self) -> None:
         """The file becomes the user's; one who may not give it away goes on."""
@@ -107,7 +126,7 @@ class StreamTests(SynchronousTestCase):
         """As they are."""
         stream = io.TextIOWrapper(io.BytesIO(), "ascii")
         sink = StreamSink(stream)
-        sink.write(INFO, "one\n\t| two ☺")
+        sink.write([(INFO, "one\n\t| two ☺")])
         self.assertEqual(self.octets(stream), b"one\n\t| two \\u263a\n")
         self.assertTrue(sink.timed)
 
@@ -119,7 +138,7 @@ class StreamTests(SynchronousTestCase):
         """The journal has the time, and takes the level from a prefix of every line."""
         stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
         sink = StreamSink(stream, journal=True)
-        sink.write(ERR, "one\n\t| two")
+        sink.write([(ERR, "one\n\t| two")])
         self.assertEqual(self.octets(stream), b"<3>one\n<3>\t| two\n")
         self.assertFalse(sink.timed)
 
@@ -127,7 +146,7 @@ class StreamTests(SynchronousTestCase):
         """Nobody reads any more: no error."""
         stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
         stream.close()
-        StreamSink(stream).write(INFO, "one")
+        StreamSink(stream).write([(INFO, "one")])
 
     def test_journal_reads(self) -> None:
         """JOURNAL_STREAM counts only for the very stream that it names."""
@@ -161,7 +180,7 @@ class SyslogTests(SynchronousTestCase):
 
     def test_before_the_start(self) -> None:
         """At once, each line for itself; what C cannot take is changed."""
-        self.sink().write(ERR, "one\n\t| two\0 \ud800")
+        self.sink().write([(ERR, "one\n\t| two\0 \ud800")])
         self.assertEqual(self.got, [(ERR, "one"), (ERR, "\t| two \\ud800")])
         options = syslog.LOG_PID | syslog.LOG_NDELAY
         self.assertEqual(self.opened, [("bwctld", options, syslog.LOG_LOCAL5)])
@@ -173,12 +192,12 @@ class SyslogTests(SynchronousTestCase):
         self.gate.clear()
         begin = time.monotonic()
         for number in range(MOST_WAITING + 500):
-            sink.write(INFO, f"line {number}")
+            sink.write([(INFO, f"line {number}")])
         self.assertLess(time.monotonic() - begin, 2.0)
         self.gate.set()
         while sink._waiting.qsize():
             time.sleep(0.01)
-        sink.write(INFO, "last")
+        sink.write([(INFO, "last")])
         sink.close()
         lines = [line for _, line in self.got]
         self.assertEqual(lines[0], "line 0")
@@ -193,9 +212,9 @@ class SyslogTests(SynchronousTestCase):
         sink = self.sink()
         sink.begin()
         for number in range(100):
-            sink.write(INFO, str(number))
+            sink.write([(INFO, str(number))])
         sink.close()
-        sink.write(INFO, "goodbye")
+        sink.write([(INFO, "goodbye")])
         self.assertEqual([line for _, line in self.got], [*map(str, range(100)), "goodbye"])
 
     def test_close_does_not_wait_for_ever(self) -> None:
@@ -204,9 +223,9 @@ class SyslogTests(SynchronousTestCase):
         sink = self.sink()
         sink.begin()
         self.gate.clear()
-        sink.write(INFO, "one")
+        sink.write([(INFO, "one")])
         sink.close()
-        sink.write(INFO, "dropped")
+        sink.write([(INFO, "dropped")])
         self.assertEqual(self.got, [])
 
     def test_begin_again(self) -> None:
@@ -214,7 +233,7 @@ class SyslogTests(SynchronousTestCase):
         sink = self.sink()
         for line in ("one", "two"):
             sink.begin()
-            sink.write(INFO, line)
+            sink.write([(INFO, line)])
             sink.close()
         self.assertEqual(self.got, [(INFO, "one"), (INFO, "two")])
 

@@ -42,11 +42,11 @@ class Trial(Service):
         super().setServiceParent(parent)
 
     def startService(self):
-        self.daemon_log.begin()
+        from twisted.internet import protocol, reactor
+        self.daemon_log.begin(reactor)
         self.log.info("hello {name}", name="a\\nb", event="test.ended")
         self.log.debug("not shown", event="a.b")
         print("printed")
-        from twisted.internet import protocol, reactor
         reactor.listenTCP(0, protocol.ServerFactory(), interface="127.0.0.1")
         reactor.callLater(0, reactor.stop)
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.ports import Block, take_block
-from tests.support.processes import is_awake
+from tests.support.processes import is_awake, is_busy
 from tests.support.schema import read_results
 
 C_BIN = os.path.abspath(os.environ.get("BWCTL_C_BIN", "")) if os.environ.get("BWCTL_C_BIN") else ""
@@ -103,7 +103,12 @@ class Daemon:
         return self.directory / "run"
 
     def log(self, start: int = 0) -> str:
-        """What it wrote up to now, from an octet on."""
+        """What it has to tell up to now, from an octet on.
+
+        It writes what a turn of its reactor told when that turn ends, which may be a moment after
+        a client was answered; when it sleeps everything is written.
+        """
+        until(lambda: not is_busy(self.process.pid), 0.5, 0.001)
         with (self.directory / "log").open("rb") as file:
             file.seek(start)
             return file.read().decode("utf-8", "replace")

@@ -39,6 +39,11 @@ def is_awake(pid: int) -> bool:
     return _state(pid) not in ("", "Z", "X", "T", "t")
 
 
+def is_busy(pid: int) -> bool:
+    """Whether a process has, or waits for, a processor at this moment."""
+    return _state(pid) == "R"
+
+
 def _state(pid: int) -> str:
     """Its letter in /proc; "" if there is none."""
     try:
