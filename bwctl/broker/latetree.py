@@ -1,54 +1,70 @@
-"""A gap tree for what often goes again before anybody searches."""
+"""A gap tree for what often goes again soon."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
+from operator import itemgetter
+from typing import Final
 
 from bwctl.broker.gaptree import GapTree
 
-_MOST_LATE = 32  # bound of what one search has to make up for
+MOST_LATE: Final = 16  # what every search has to look at one by one
+_KEY: Final = itemgetter(1)
 
 
 class LateTree(GapTree):
-    """A `GapTree` whose last intervals wait beside it until somebody searches.
+    """A `GapTree` beside which the last intervals wait until others follow them.
 
-    A reservation is in the way of tests of all kinds and paddings, of which few ask before it is
-    given back. Then it costs no place in the tree.
+    Many reservations are given back before many others are made: clients move them, or were told a
+    better time by the other daemon. They cost no place in the tree. Keys have to ascend, as far as
+    it matters who was last.
     """
 
     __slots__ = ("_late",)
 
     def __init__(self, seed: int = 1) -> None:
         super().__init__(seed)
-        self._late: dict[tuple[int, int], int] = {}  # (a, key): b
+        self._late: list[tuple[int, int, int]] = []  # (a, key, b), ascending
 
     def __len__(self) -> int:
         return super().__len__() + len(self._late)
 
     def __iter__(self) -> Iterator[tuple[int, int, int]]:
-        self._settle()
+        """As `GapTree`'s; enters all that wait."""
+        for a, key, b in self._late:
+            super().insert(a, b, key)
+        self._late.clear()
         return super().__iter__()
 
     def insert(self, a: int, b: int, key: int = 0) -> None:
         """As `GapTree.insert`."""
         if a >= b:
             raise ValueError(f"an empty interval: [{a}, {b})")
-        self._late[a, key] = b
-        if len(self._late) > _MOST_LATE:
-            first = next(iter(self._late))
-            super().insert(first[0], self._late.pop(first), first[1])
+        insort(self._late, (a, key, b))
+        if len(self._late) > MOST_LATE:
+            first = min(self._late, key=_KEY)
+            self._late.remove(first)
+            super().insert(first[0], first[2], first[1])
 
     def remove(self, a: int, key: int = 0) -> bool:
         """As `GapTree.remove`."""
-        return self._late.pop((a, key), None) is not None or super().remove(a, key)
+        place = bisect_left(self._late, (a, key))
+        if place < len(self._late) and self._late[place][:2] == (a, key):
+            del self._late[place]
+            return True
+        return super().remove(a, key)
 
     def first_fit(self, earliest: int, length: int) -> int:
-        """As `GapTree.first_fit`."""
-        if self._late:
-            self._settle()
-        return super().first_fit(earliest, length)
-
-    def _settle(self) -> None:
-        for (a, key), b in self._late.items():
-            super().insert(a, b, key)
-        self._late.clear()
+        """As `GapTree.first_fit`: asks the tree and those beside it in turn until both agree."""
+        t = super().first_fit(earliest, length)
+        while True:
+            start, end = t, t + length
+            for a, _, b in self._late:
+                if a >= end:
+                    break
+                if b > t:
+                    t, end = b, b + length
+            if t == start:
+                return t
+            t = super().first_fit(t, length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import ClassVar
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from bwctl.broker.gaptree import GapTree
-from bwctl.broker.latetree import LateTree
+from bwctl.broker.latetree import MOST_LATE, LateTree
 from tests.broker import QUIET
 
 Interval = tuple[int, int, int]
@@ -118,10 +119,36 @@ class LateTreeTests(GapTreeTests):
     make = LateTree
 
     def test_few_are_late(self) -> None:
-        """However many come without a search, few have to be entered when there is one."""
+        """However many come, few are beside the tree for every search to look at."""
         tree = LateTree()
         for number in range(1000):
             tree.insert(number * 10, number * 10 + 5, number)
-            self.assertLessEqual(len(tree._late), 32)
+            self.assertLessEqual(len(tree._late), MOST_LATE)
         self.assertEqual(len(tree), 1000)
         self.assertEqual(tree.first_fit(0, 6), 9995)
+
+    def test_what_goes_soon_stays_out(self) -> None:
+        """While few come and go, those that were there before are in the tree and they are not."""
+        tree = LateTree()
+        for number in range(100):
+            tree.insert(number * 10, number * 10 + 10, number)
+        for number in range(100, 200):
+            a = tree.first_fit(0, 10)
+            tree.insert(a, a + 10, number)
+            if number >= 108:
+                self.assertTrue(tree.remove(1000 + (number - 108) % 9 * 10, number - 8))
+                self.assertEqual(len(list(GapTree.__iter__(tree))), 100 + 9 - MOST_LATE)
+        self.assertEqual(len(tree), 108)
+
+    def test_between(self) -> None:
+        """A place is free in the tree and beside it, wherever the last ones lie."""
+        for steps in permutations((0, 20, 40, 60)):
+            tree = LateTree()
+            for number in range(MOST_LATE + 4):
+                tree.insert(number * 100, number * 100 + 10, number)
+            for number, step in enumerate(steps):
+                tree.insert(step + 10, step + 25, 100 + number)
+            self.assertEqual(tree.first_fit(0, 6), 25 + 60)
+            self.assertEqual(tree.first_fit(0, 16), 110)
+            self.assertTrue(tree.remove(30, 100 + steps.index(20)))
+            self.assertEqual(tree.first_fit(3, 20), 25)
