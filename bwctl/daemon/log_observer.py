@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -13,7 +15,7 @@ from zope.interface import implementer
 
 from bwctl.daemon.log_choice import LEVELS, WARNING, Choice
 from bwctl.daemon.log_format import json_line, text_line
-from bwctl.daemon.log_sinks import Sink
+from bwctl.daemon.log_sinks import Line, Sink
 
 MOST_GATHERED: Final = 100  # events; a turn that brings more writes in between
 
@@ -45,6 +47,8 @@ class Observer:
         self._sink = sink
         self._ours_only = ours_only
         self._gathered: deque[tuple[LogEvent, int, str]] = deque()  # event, severity, location
+        self._lock = threading.Lock()
+        self._writer = 0  # the thread that has it
         self._reactor: IReactorTime | None = None
         self._thread = 0  # of the reactor
         self._due: IDelayedCall | None = None
@@ -98,22 +102,41 @@ class Observer:
         self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered; any thread may ask."""
-        lines = []
-        gathered = self._gathered
-        while gathered:
+        """Write what was gathered; any thread may ask. What is told meanwhile comes behind it."""
+        if self._writer == threading.get_ident():  # told by what lines are made of
+            return
+        with self._lock:
+            self._writer = threading.get_ident()
             try:
-                event, severity, location = gathered.popleft()
-            except IndexError:  # another thread was faster
-                break
-            lines.append((severity, self._line(event, LEVELS[severity], location)))
-        if lines:
-            self._sink.write(lines)
+                while self._gathered:
+                    self._sink.write(list(self._lines()))
+            finally:
+                self._writer = 0
+
+    def _lines(self) -> Iterator[Line]:
+        while self._gathered:
+            event, severity, location = self._gathered.popleft()
+            try:
+                line = self._line(event, LEVELS[severity], location)
+            except Exception as error:  # whatever is in an event: it must not cost other lines
+                line = self._line(_unwritten(event, error), LEVELS[severity], location)
+            yield severity, line
 
     def _line(self, event: LogEvent, level: str, location: str) -> str:
         if self._choice.json:
             return json_line(event, level, location)
         return text_line(event, level, location, time=self._sink.timed)
+
+
+def _unwritten(event: LogEvent, error: Exception) -> LogEvent:
+    """What to tell in place of an event of which no line can be made."""
+    return {
+        "log_format": "an event of {namespace} cannot be written: {why}",
+        "log_time": time.time(),
+        "namespace": str(event.get("log_namespace")),
+        "why": type(error).__name__,
+        "event": "log.unwritten",
+    }
 
 
 def _location() -> str:

@@ -9,7 +9,7 @@ import syslog
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import starmap
+from itertools import accumulate, starmap
 from typing import Final, TextIO
 
 MOST_WAITING: Final = 1000  # lines that wait for syslog; more are dropped
@@ -62,21 +62,16 @@ class _Losses:
     def __init__(self) -> None:
         self._count = 0
         self._why = ""
-        self._cut = False
 
-    def add(self, why: str, count: int = 1, *, cut: bool = False) -> None:
-        """Some more lines; whether the beginning of the first one was written."""
+    def add(self, why: str, count: int = 1) -> None:
         self._count += count
         self._why = why
-        self._cut = self._cut or cut
 
     def __str__(self) -> str:
-        told = f"{self._count} log lines were lost: {self._why}\n" if self._count else ""
-        return f"\n{told}" if self._cut else told
+        return f"{self._count} log lines were lost: {self._why}\n" if self._count else ""
 
     def clear(self) -> None:
         self._count = 0
-        self._cut = False
 
 
 class StreamSink(Sink):
@@ -126,6 +121,7 @@ class FileSink(Sink):
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
         self._losses = _Losses()
+        self._cut = False  # the last line that was written has no end
         self._file = self._open()
 
     def _open(self) -> int:
@@ -136,20 +132,26 @@ class FileSink(Sink):
 
     def write(self, lines: Sequence[Line]) -> None:
         """Take some lines."""
-        text = str(self._losses) + "\n".join(line for _, line in lines) + "\n"
-        octets = text.encode("utf-8", "backslashreplace")
-        done = 0
+        told = "\n" * self._cut + str(self._losses)
+        parts = [_octets(told), *(_octets(f"{line}\n") for _, line in lines)]
+        octets, done = b"".join(parts), 0
         try:
             while done < len(octets):
                 done += os.write(self._file, octets[done:])
             self._losses.clear()
+            self._cut = False
         except OSError as error:  # which a disk that becomes full gives after it took a part
-            lost = min(octets.count(b"\n", done), len(lines))
-            self._losses.add(str(error), lost, cut=octets[:done][-1:] not in (b"", b"\n"))
+            end_of_told, *ends = accumulate(map(len, parts))
+            if done >= end_of_told:
+                self._losses.clear()
+            self._losses.add(str(error), sum(end > done for end in ends))
+            if done:
+                self._cut = octets[done - 1 : done] != b"\n"
 
     def reopen(self) -> None:
         """Go on in a new file; see `Sink.reopen`."""
         old, self._file = self._file, self._open()
+        self._cut = False
         os.close(old)
 
     def hand_over(self, uid: int, gid: int) -> None:
@@ -158,6 +160,10 @@ class FileSink(Sink):
         if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
             with suppress(OSError):
                 os.fchown(self._file, uid, gid)
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 class SyslogSink(Sink):

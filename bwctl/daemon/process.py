@@ -122,14 +122,16 @@ class BwctldProcess(BwctldService):
         self._old_handlers[number] = signal.signal(number, handle)
 
     async def _stop(self) -> None:
-        self._notifier.stopping()
-        await super()._stop()
-        for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
-        self._notifier.end()
-        if self._pid_files is not None:
-            self._pid_files.drop()
-        self._daemon_log.end()
+        try:
+            self._notifier.stopping()
+            await super()._stop()
+            for number, handler in self._old_handlers.items():
+                signal.signal(number, handler)
+            self._notifier.end()
+            if self._pid_files is not None:
+                self._pid_files.drop()
+        finally:
+            self._daemon_log.end()
 
     def write_status(self) -> None:
         """One line: what there is at this moment, and the next start."""

@@ -152,3 +152,21 @@ class LateTreeTests(GapTreeTests):
             self.assertEqual(tree.first_fit(0, 16), 110)
             self.assertTrue(tree.remove(30, 100 + steps.index(20)))
             self.assertEqual(tree.first_fit(3, 20), 25)
+
+    def test_in_turn(self) -> None:
+        """The tree and what is beside it are asked again until both agree."""
+        tree = LateTree()
+        tree.insert(10, 20, 0)
+        tree.insert(30, 40, 1)
+        for key in range(2, MOST_LATE):
+            tree.insert(key * 1000, key * 1000 + 5, key)
+        tree.insert(20, 30, 50)
+        tree.insert(40, 50, 51)
+        self.assertEqual(tree.first_fit(10, 5), 50)
+
+    def test_the_oldest_enters(self) -> None:
+        """Who was first goes into the tree, wherever it lies."""
+        tree = LateTree()
+        for key in range(MOST_LATE + 1):
+            tree.insert(1000 - key, 2000, key)
+        self.assertEqual(list(GapTree.__iter__(tree)), [(1000, 2000, 0)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 from twisted.internet.task import Clock
@@ -72,7 +73,10 @@ class TurnTests(LogTestCase):
         self.assertEqual(self.words(self.kept), ["one", "two"])
 
     def test_threads(self) -> None:
-        """With many that write at once no line is lost or written twice."""
+        """With many that write at once no line is lost, written twice or out of its order."""
+        interval = sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, interval)
+        sys.setswitchinterval(1e-6)
         said = [[f"{number}.{count}" for count in range(200)] for number in range(4)]
         threads = [threading.Thread(target=self.tell, args=words) for words in said[1:]]
         for thread in threads:
@@ -83,7 +87,50 @@ class TurnTests(LogTestCase):
         for thread in threads:
             thread.join()
         self.reactor.advance(0)
-        self.assertEqual(sorted(self.words(self.kept)), sorted(sum(said, [])))
+        written = self.words(self.kept)
+        self.assertEqual(sorted(written), sorted(sum(said, [])))
+        for words in said:
+            self.assertEqual([word for word in written if word in words], words)
+
+    def test_told_while_lines_are_made(self) -> None:
+        """What the values of an event tell in their turn, even something grave, follows."""
+
+        class Talker:
+            def __str__(talker) -> str:
+                self.log.error("careful", event="a.b")
+                return "talking"
+
+        self.tell("one")
+        self.log.info("{who}", who=Talker(), event="a.b")
+        self.tell("two")
+        self.reactor.advance(0)
+        self.assertEqual(self.words(self.kept), ["one", "talking", "two", "careful"])
+
+    def test_impossible(self) -> None:
+        """An event of which no line can be made is told of, and costs no other its line."""
+        for format_ in ("text", "json"):
+            self.daemon_log.reload(Settings(priority="info", log_format=format_))
+            self.kept.taken.clear()
+            self.tell("one")
+            self.log.info(["no", "text"], event="a.b")  # type: ignore[arg-type]
+            self.log.info("x", start=10**30, event="a.b")
+            self.tell("two")
+            self.reactor.advance(0)
+            self.assertEqual(len(self.kept.taken), 4)
+            self.assertIn("one", self.kept.taken[0][1])
+            self.assertIn("two", self.kept.taken[3][1])
+            severity, line = self.kept.taken[2]
+            self.assertEqual(severity, 6)
+            self.assertIn("log.unwritten", line)
+            self.assertIn("an event of bwctl.net cannot be written: OverflowError", line)
+
+    def test_location(self) -> None:
+        """The place is where it was told, not where the line was made."""
+        self.daemon_log.reload(Settings(priority="info", log_location=True))
+        self.kept.taken.clear()
+        self.tell("one")
+        self.reactor.advance(0)
+        self.assertIn(" tests/daemon/test_log_observer.py:", self.kept.taken[0][1])
 
     def test_bounded(self) -> None:
         """A turn that tells very much writes in between."""

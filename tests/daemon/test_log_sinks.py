@@ -82,21 +82,52 @@ class FileTests(SynchronousTestCase):
         self.assertIn("2 log lines were lost: ", lost)
         self.assertEqual(lines, ["three", "four"])
 
-    def test_disk_becomes_full(self) -> None:
-        """A line that was cut ends there; it and those behind it are lost."""
+    def fill(self, octets: int, *batches: list[str]) -> None:
+        """Write batches of lines while the file can take so many octets."""
         old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        self.addCleanup(signal.signal, signal.SIGXFSZ, old)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (6, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
         try:
-            self.sink.write([(INFO, "one"), (INFO, "two"), (INFO, "three")])
-            self.sink.write([(INFO, "four")])
+            for batch in batches:
+                self.sink.write([(INFO, line) for line in batch])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, old)
+
+    def lost(self, count: int) -> str:
+        return f"{count} log lines were lost: [Errno {errno.EFBIG}] {os.strerror(errno.EFBIG)}\n"
+
+    def test_disk_becomes_full(self) -> None:
+        """A line that was cut ends there; it and those behind it are lost."""
+        self.fill(6, ["one", "two", "three"], ["four"])
         self.sink.write([(INFO, "five")])
-        why = os.strerror(errno.EFBIG)
-        expected = f"one\ntw\n3 log lines were lost: [Errno {errno.EFBIG}] {why}\nfive\n"
+        self.sink.write([(INFO, "six")])
+        self.assertEqual(self.path.read_text(), f"one\ntw\n{self.lost(3)}five\nsix\n")
+
+    def test_losses_are_told_once(self) -> None:
+        """Also if the disk is full again behind the words about them."""
+        self.fill(0, ["one", "two"])
+        self.fill(len(self.lost(2)) + 2, ["three"])
+        self.sink.write([(INFO, "four")])
+        expected = f"{self.lost(2)}th\n{self.lost(1)}four\n"
         self.assertEqual(self.path.read_text(), expected)
+
+    def test_events_are_counted(self) -> None:
+        """A lost traceback is one loss, whatever its length and wherever it is cut."""
+        boom = "boom\n\t| a\n\t| b\n\t| c"
+        for room in (4, 9, 14):
+            self.path.write_text("")
+            self.fill(room, ["one", boom])
+            self.sink.write([(INFO, "two")])
+            self.assertIn(self.lost(1), self.path.read_text())
+
+    def test_cut_line_in_the_old_file(self) -> None:
+        """A new file does not begin with an empty line for it."""
+        self.fill(2, ["one"])
+        self.path.rename(self.path.with_name("old"))
+        self.sink.reopen()
+        self.sink.write([(INFO, "two")])
+        self.assertEqual(self.path.read_text(), f"{self.lost(1)}two\n")
 
     def test_hand_over(self) -> None:
         """The file becomes the user's; one who may not give it away goes on."""
