@@ -222,7 +222,9 @@ SECTIONS = {"handshakes": handshakes, "requests": requests, "idle": idle, "burst
 def main() -> None:
     """The sections that are asked for, all without any."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=[])
+    parser.add_argument(
+        "sections", nargs="*", choices=[*SECTIONS, []], default=[], metavar="|".join(SECTIONS)
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round")
     parser.add_argument("--processes", type=int, default=1, help="that make the load")

@@ -45,6 +45,7 @@ class Observer:
     def __init__(self, choice: Choice, sink: Sink, *, ours_only: bool) -> None:
         self._choice = choice
         self._sink = sink
+        sink.lost_line = self._lost_line
         self._ours_only = ours_only
         self._gathered: deque[tuple[LogEvent, int, str]] = deque()  # event, severity, location
         self._lock = threading.Lock()
@@ -126,6 +127,16 @@ class Observer:
         if self._choice.json:
             return json_line(event, level, location)
         return text_line(event, level, location, time=self._sink.timed)
+
+    def _lost_line(self, count: int, why: str) -> str:
+        told = {
+            "log_format": "{count} log lines were lost: {why}",
+            "log_time": time.time(),
+            "count": count,
+            "why": why,
+            "event": "log.lost",
+        }
+        return self._line(told, LEVELS[WARNING], "")
 
 
 def _unwritten(event: LogEvent, error: Exception) -> LogEvent:

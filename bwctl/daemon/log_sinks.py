@@ -31,10 +31,17 @@ Line = tuple[int, str]
 begins a line that belongs to it."""
 
 
+def lost_line(count: int, why: str) -> str:
+    """The text about lines that were lost."""
+    return f"{count} log lines were lost: {why}"
+
+
 class Sink:
     """Takes lines; this one drops them. What a sink does not need to know, it need not override."""
 
     timed = True  # whether a line has to begin with the time
+    lost_line: Callable[[int, str], str] = staticmethod(lost_line)
+    """Who makes the other lines makes this one too."""
 
     def write(self, lines: Sequence[Line]) -> None:
         """Take some lines, the oldest first."""
@@ -67,8 +74,11 @@ class _Losses:
         self._count += count
         self._why = why
 
-    def __str__(self) -> str:
-        return f"{self._count} log lines were lost: {self._why}\n" if self._count else ""
+    def lines(self, sink: Sink) -> list[Line]:
+        """What is to be told before the next line."""
+        if not self._count:
+            return []
+        return [(syslog.LOG_WARNING, sink.lost_line(self._count, self._why))]
 
     def clear(self) -> None:
         self._count = 0
@@ -90,8 +100,9 @@ class StreamSink(Sink):
 
     def write(self, lines: Sequence[Line]) -> None:
         """Take some lines."""
-        texts = starmap(_marked, lines) if self._journal else (line for _, line in lines)
-        text = str(self._losses) + "\n".join(texts) + "\n"
+        told = [*self._losses.lines(self), *lines]
+        texts = starmap(_marked, told) if self._journal else (line for _, line in told)
+        text = "\n".join(texts) + "\n"
         if not text.isascii():
             encoding = self._stream.encoding or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
@@ -132,8 +143,8 @@ class FileSink(Sink):
 
     def write(self, lines: Sequence[Line]) -> None:
         """Take some lines."""
-        told = "\n" * self._cut + str(self._losses)
-        parts = [_octets(told), *(_octets(f"{line}\n") for _, line in lines)]
+        told = "".join(f"{line}\n" for _, line in self._losses.lines(self))
+        parts = [_octets("\n" * self._cut + told), *(_octets(f"{line}\n") for _, line in lines)]
         octets, done = b"".join(parts), 0
         try:
             while done < len(octets):
@@ -203,9 +214,9 @@ class SyslogSink(Sink):
         if self._waiting.qsize() > MOST_WAITING - 2:  # room for the line and for the losses
             self._losses.add("syslog does not take them")
             return
-        if lost := str(self._losses):
-            self._waiting.put((syslog.LOG_WARNING, lost.rstrip()))
-            self._losses.clear()
+        for lost in self._losses.lines(self):
+            self._waiting.put(lost)
+        self._losses.clear()
         self._waiting.put((severity, part))
 
     def begin(self) -> None:

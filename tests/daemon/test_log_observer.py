@@ -6,9 +6,13 @@ import sys
 import threading
 
 from twisted.internet.task import Clock
+from twisted.logger import Logger
 
+from bwctl.daemon import log as log_module
 from bwctl.daemon.config import Settings
+from bwctl.daemon.log import DaemonLog
 from bwctl.daemon.log_observer import MOST_GATHERED
+from bwctl.daemon.log_sinks import FileSink
 from tests.daemon.test_log import Kept, LogTestCase, event
 
 
@@ -123,6 +127,27 @@ class TurnTests(LogTestCase):
             self.assertEqual(severity, 6)
             self.assertIn("log.unwritten", line)
             self.assertIn("an event of bwctl.net cannot be written: OverflowError", line)
+
+    def test_lost_lines(self) -> None:
+        """That lines were lost is told in a line like any other."""
+        path = self.mktemp()
+        for format_, has in (
+            ("text", r"Z warning log\.lost 3 log lines were lost: .*No space"),
+            ("json", r'^{"time": .* "event": "log\.lost", .* "count": 3, "why": ".*No space'),
+        ):
+            sink = FileSink("/dev/full")
+            self.patch(log_module, "choose_sink", lambda *_, sink=sink: sink)
+            settings = Settings(priority="info", log_format=format_)
+            log = Logger("bwctl.net", observer=DaemonLog(settings, {"nodaemon": True}).observer)
+            for _ in range(3):
+                log.info("x", event="a.b")
+            sink.path = path
+            sink.reopen()
+            log.info("y", event="a.b")
+            with open(path, encoding="utf-8") as file:
+                *_, lost, last = file
+            self.assertRegex(lost, has)
+            self.assertIn("y", last)
 
     def test_location(self) -> None:
         """The place is where it was told, not where the line was made."""
