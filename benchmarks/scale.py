@@ -3,9 +3,11 @@
     python -m benchmarks.scale [handshakes] [requests] [idle] [burst] [--rounds N] ...
 
 The C daemon takes part where BWCTL_C_BIN names the directory of its programs, in rounds that
-alternate with ours. Load and daemon share the machine: the columns *daemon* and *load* say how much
-of a core each of them used, so which of the two was the limit, and *us each* what the daemon used
-for one handshake or pair, which other work on the machine hardly changes. C's children count.
+alternate with ours. It logs nothing about clients that it serves; *ours* logs a line for each
+decision, as it does by default, and *quiet* is ours told to keep silent too (`access_priority
+none`). Load and daemon share the machine: the columns *daemon* and *load* say how much of a core
+each of them used, so which of the two was the limit, and *us each* what the daemon used for one
+handshake or pair, which other work on the machine hardly changes. C's children count.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from tests.support.daemons import NO_C, Daemon, running, start_c, start_ours
 MOST_HELD_BY_C = 1000  # it cannot hold more than 1,014 connections
 COMMON = "test_port 10000-64000\nsync_fuzz 0.1\n"
 OURS = COMMON + "max_connections 30000\nmax_connections_per_host 30000\nmax_reservations 30000\n"
+QUIET = ("access_priority none",)
 BURST = 600
 BURST_PATIENCE_S = 5.0
 
@@ -44,7 +47,8 @@ def start(kind: str, options: argparse.Namespace) -> Daemon:
     """A daemon that lets the load in."""
     if kind == "C":
         return start_c(ADDRESS, COMMON)
-    return start_ours(ADDRESS, OURS + "".join(f"{line}\n" for line in options.option))
+    lines = [*options.option, *(QUIET if kind == "quiet" else ())]
+    return start_ours(ADDRESS, OURS + "".join(f"{line}\n" for line in lines))
 
 
 @contextmanager
@@ -99,7 +103,7 @@ def load_handshakes(daemon: Daemon, mode: Mode, options: argparse.Namespace) -> 
 def requests(options: argparse.Namespace) -> None:
     """Reserve and cancel in turn while others hold reservations."""
     for count in options.held:
-        kinds = [kind for kind in options.kinds if kind != "C" or count <= MOST_HELD_BY_C]
+        kinds = [kind for kind in options.kinds if kind == "ours" or count <= MOST_HELD_BY_C]
         print(f"\nreserve and cancel, {options.requesters} workers, {count} reservations held")
         with daemons(argparse.Namespace(**vars(options) | {"kinds": kinds})) as found:
             at = in_an_hour()
@@ -140,8 +144,8 @@ def idle(options: argparse.Namespace) -> None:
     print("\nidle connections")
     for what, script in (("after the handshake", held), ("connected only", silent)):
         each = {}
-        for kind in options.kinds:
-            count = options.idle if kind == "ours" else min(options.idle, MOST_HELD_BY_C)
+        for kind in filter("quiet".__ne__, options.kinds):
+            count = min(options.idle, MOST_HELD_BY_C) if kind == "C" else options.idle
             with daemons(argparse.Namespace(**vars(options) | {"kinds": [kind]})) as found:
                 daemon = found[kind]
                 before = memory_kib(daemon.process.pid)
@@ -155,7 +159,7 @@ def idle(options: argparse.Namespace) -> None:
                 f"{kind:5} {count:6} {what}: {before / 1024:6.1f} MB without, "
                 f"{after / 1024:6.1f} MB with them, {each[kind]:6.2f} KiB each, {failed} failed"
             )
-        if "C" in each:
+        if len(each) == 2:
             print(f"C / ours: {each['C'] / each['ours']:.1f}")
 
 
@@ -212,8 +216,8 @@ def compare(
             f"  failed {sum(one.failed for one in tallies)}",
             flush=True,
         )
-    if len(rates) == 2:
-        print(f"ours / C: {rates['ours'] / rates['C']:.2f}")
+    for kind in sorted(rates.keys() - {"C"}) if "C" in rates else ():
+        print(f"{kind} / C: {rates[kind] / rates['C']:.2f}")
 
 
 SECTIONS = {"handshakes": handshakes, "requests": requests, "idle": idle, "burst": burst}
@@ -233,7 +237,7 @@ def main() -> None:
     parser.add_argument("--held", type=int, nargs="*", default=[0, 1000, 10_000])
     parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--mode", type=lambda name: Mode[name], default=Mode.OPEN)
-    parser.add_argument("--kinds", nargs="*", default=["ours"] if NO_C else ["ours", "C"])
+    parser.add_argument("--kinds", nargs="*", default=["ours"] if NO_C else ["ours", "quiet", "C"])
     parser.add_argument("--option", action="append", default=[], help="line of our configuration")
     options = parser.parse_args()
     if NO_C:
