@@ -144,7 +144,7 @@ def idle(options: argparse.Namespace) -> None:
     print("\nidle connections")
     for what, script in (("after the handshake", held), ("connected only", silent)):
         each = {}
-        for kind in filter("quiet".__ne__, options.kinds):
+        for kind in [kind for kind in options.kinds if kind != "quiet"]:
             count = min(options.idle, MOST_HELD_BY_C) if kind == "C" else options.idle
             with daemons(argparse.Namespace(**vars(options) | {"kinds": [kind]})) as found:
                 daemon = found[kind]
@@ -216,8 +216,10 @@ def compare(
             f"  failed {sum(one.failed for one in tallies)}",
             flush=True,
         )
-    for kind in sorted(rates.keys() - {"C"}) if "C" in rates else ():
-        print(f"{kind} / C: {rates[kind] / rates['C']:.2f}")
+    theirs = rates.pop("C", None)
+    if theirs:
+        for kind, rate in rates.items():
+            print(f"{kind} / C: {rate / theirs:.2f}")
 
 
 SECTIONS = {"handshakes": handshakes, "requests": requests, "idle": idle, "burst": burst}
